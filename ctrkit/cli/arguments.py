@@ -1,0 +1,187 @@
+"""Command-line arguments made from dataclasses of options, and settings files under them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from ctrkit.options import SEQUENCES, from_mapping, members, option_types, suggest
+
+T = TypeVar("T")
+
+NOT_GIVEN = object()
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that suggests the right spelling of an unknown option."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", _HelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and refuse what is left over."""
+        parsed, rest = super().parse_known_args(args, namespace)
+        for word in rest:
+            if word.startswith("--"):
+                name = word.split("=")[0]
+                self.error(f"unknown option {name}{suggest(name, self._option_string_actions)}")
+        return parsed, rest
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with status 2 and one line; the usage is a ``--help`` away."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32, width=100)
+
+
+def add_options(parser: argparse.ArgumentParser, title: str, *classes: type) -> None:
+    """Add an option for every field of the dataclasses; a name that several have is added once."""
+    group = parser.add_argument_group(title)
+    for cls in classes:
+        kinds = option_types(cls)
+        for field in dataclasses.fields(cls):
+            flag = "--" + field.name.replace("_", "-")
+            if flag in parser._option_string_actions:
+                continue
+            group.add_argument(
+                flag,
+                dest=field.name,
+                default=NOT_GIVEN,
+                metavar=_metavar(field, kinds[field.name]),
+                help=_help(field),
+                **_conversion(kinds[field.name]),
+            )
+
+
+def collect(
+    classes: dict[str, type], arguments: argparse.Namespace, config: Path | None
+) -> dict[str, Any]:
+    """Build the options of every section from the settings file and the flags, which win.
+
+    Args:
+        classes: the dataclass of every section of the file, for example ``{"train": TrainConfig}``.
+        arguments: the parsed command line.
+        config: a TOML file with those sections, or None.
+
+    Returns:
+        An object of its dataclass for every section.
+
+    Raises:
+        ValueError: if a section or option is unknown, or a value is refused.
+        TypeError: if a value has the wrong type.
+        FileNotFoundError: if there is no such file.
+    """
+    sections = {} if config is None else read_settings(config, classes)
+    built: dict[str, Any] = {}
+    for section, cls in classes.items():
+        values = dict(sections.get(section, {}))
+        if values:
+            from_mapping(cls, values, where=f"{config} [{section}]")  # blame the file, not a flag
+        values.update(given(arguments, [field.name for field in dataclasses.fields(cls)]))
+        built[section] = from_mapping(cls, values, where="options")
+    return built
+
+
+def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Return the flags among `names` that stand on the command line."""
+    values = {name: getattr(arguments, name, NOT_GIVEN) for name in names}
+    return {name: value for name, value in values.items() if value is not NOT_GIVEN}
+
+
+def read_settings(path: Path, sections: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Read a TOML settings file and check the names of its sections.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no TOML, or has an unknown section or a key outside of one.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"settings file {path} does not exist") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} must be TOML: {error}") from error
+    known = list(sections)
+    for name, value in content.items():
+        if name not in known:
+            raise ValueError(f"{path}: unknown section [{name}]{suggest(name, known)}")
+        if not isinstance(value, dict):
+            raise ValueError(f"{path}: {name!r} must be a section [{name}], got {value!r}")
+    return content
+
+
+def _conversion(kind: Any) -> dict[str, Any]:
+    plain = [member for member in members(kind) if member is not type(None)]
+    if plain == [bool]:
+        return {"type": _parse_bool, "nargs": "?", "const": True}
+    may_be_none = type(None) in members(kind)
+
+    def convert(text: str) -> Any:
+        if may_be_none and text == "none":
+            return None
+        for member in plain:
+            inner = _sequence_of(member)
+            try:
+                return tuple(inner(part) for part in text.split(",")) if inner else member(text)
+            except ValueError:
+                continue
+        raise argparse.ArgumentTypeError(f"must be {_describe(kind)}, got {text!r}")
+
+    return {"type": convert}
+
+
+def _sequence_of(kind: Any) -> Any:
+    import typing
+
+    return typing.get_args(kind)[0] if typing.get_origin(kind) in SEQUENCES else None
+
+
+def _parse_bool(text: str) -> bool:
+    if text.lower() in ("true", "yes", "on", "1"):
+        return True
+    if text.lower() in ("false", "no", "off", "0"):
+        return False
+    raise argparse.ArgumentTypeError(f"must be true or false, got {text!r}")
+
+
+def _describe(kind: Any) -> str:
+    names = []
+    for member in members(kind):
+        inner = _sequence_of(member)
+        if member is type(None):
+            names.append("none")
+        elif inner:
+            names.append(f"{inner.__name__}s separated by commas")
+        else:
+            names.append({int: "a whole number", float: "a number", str: "text"}[member])
+    return " or ".join(names)
+
+
+def _metavar(field: dataclasses.Field[Any], kind: Any) -> str:
+    choices = field.metadata.get("choices")
+    if choices:
+        return "|".join(choices)
+    plain = [member for member in members(kind) if member is not type(None)]
+    inner = _sequence_of(plain[0])
+    if inner:
+        return f"{inner.__name__.upper()},..."
+    return {bool: "true|false", int: "N", float: "X", str: "NAME"}.get(plain[0], "VALUE")
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
+    default = field.default
+    if isinstance(default, bool):
+        default = str(default).lower()
+    elif isinstance(default, Sequence) and not isinstance(default, str):
+        default = ",".join(map(str, default))
+    elif default is None:
+        default = "none"
+    return f"{field.metadata['help']} (default: {default})".replace("%", "%%")

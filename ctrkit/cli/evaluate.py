@@ -1,0 +1,43 @@
+"""``ctrkit evaluate``: score labelled rows and print the metrics."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ctrkit.cli.tables import metrics_table
+from ctrkit.data import load
+from ctrkit.files import save_json
+from ctrkit.serving import Run
+
+SPLITS = ("train", "valid", "test")
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder that train wrote")
+    parser.add_argument(
+        "inputs", type=Path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
+    )
+    parser.add_argument(
+        "--on", choices=SPLITS, default="test", help="rows of the prepared folder (default: test)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as well")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Evaluate and print."""
+    trained = Run(arguments.run, device=arguments.device)
+    inputs: list[Path] = arguments.inputs
+    if len(inputs) == 1 and inputs[0].is_dir():
+        data = load(inputs[0])
+        trained.require_same_encoder(data)
+        name = arguments.on
+        metrics = trained.evaluate_rows(getattr(data, name))
+    else:
+        name = inputs[0].name if len(inputs) == 1 else f"{len(inputs)} files"
+        metrics = trained.evaluate_files(inputs)
+    print(metrics_table({name: metrics}))
+    if arguments.json is not None:
+        save_json(arguments.json, {name: metrics.to_dict()})

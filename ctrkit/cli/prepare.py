@@ -1,0 +1,24 @@
+"""``ctrkit prepare``: raw log -> prepared data."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ctrkit.cli.arguments import collect
+from ctrkit.cli.inputs import add_raw_files, prepare_from
+from ctrkit.data import PrepareConfig
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("inputs", type=Path, nargs="+", metavar="FILE", help="raw log, .gz or not")
+    parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML, [data]")
+    add_raw_files(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prepare, and show what came of it."""
+    config = collect({"data": PrepareConfig}, arguments, arguments.config)["data"]
+    print(prepare_from(arguments, config, arguments.inputs, arguments.out))

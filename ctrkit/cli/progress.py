@@ -1,0 +1,124 @@
+"""Progress on a terminal or in a notebook."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from ctrkit.data import Progress
+from ctrkit.training import Record
+
+FRACTION = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+
+
+class PrepareBar:
+    """Shows how far a preparation is; use it as a context, and as ``prepare``'s ``progress``."""
+
+    def __init__(self) -> None:
+        self._bar = tqdm(
+            total=1.0, desc="read", file=sys.stderr, disable=None, leave=False, bar_format=FRACTION
+        )
+
+    def __enter__(self) -> PrepareBar:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show a step of the preparation."""
+        self._bar.set_description(progress.stage, refresh=False)
+        self._bar.set_postfix_str(f"{progress.num_rows:,} rows", refresh=False)
+        self._bar.n = progress.fraction
+        self._bar.refresh()
+
+
+class RowsBar:
+    """Counts rows and rows/s; use it as a context, and call it with the rows done since."""
+
+    def __init__(self, what: str) -> None:
+        self._bar = tqdm(
+            desc=what, unit=" rows", unit_scale=True, file=sys.stderr, disable=None, leave=False
+        )
+
+    def __enter__(self) -> RowsBar:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def __call__(self, rows: int) -> None:
+        """Count more rows."""
+        self._bar.update(rows)
+
+
+class TrainingBar:
+    """Shows rows/s, the loss and the best validation while `ctrkit.training.Trainer` runs.
+
+    Args:
+        lines: whether to print a line per validation as well.
+    """
+
+    def __init__(self, *, lines: bool = True) -> None:
+        self.lines = lines
+        self._bar: Any = None
+        self._loss = float("nan")
+        self._best = float("nan")
+
+    def on_start(self, *, total_steps: int, num_rows: int) -> None:
+        """Open the bar."""
+        del total_steps
+        self._bar = tqdm(
+            total=num_rows, desc="epoch 1", unit=" rows", unit_scale=True, disable=None, leave=False
+        )
+        self._epoch = 1
+
+    def on_step(self, *, step: int, rows: int, loss: float | None) -> None:
+        """Move the bar; begin it again with each epoch."""
+        del step
+        bar = self._bar
+        if bar is None:
+            return
+        if bar.n >= (bar.total or 0):
+            self._epoch += 1
+            bar.reset()
+            bar.set_description(f"epoch {self._epoch}")
+        bar.update(rows)
+        if loss is not None:
+            self._loss = loss
+            bar.set_postfix(loss=f"{loss:.4f}", best_auc=f"{self._best:.5f}", refresh=False)
+
+    def on_validation(self, record: Record) -> None:
+        """Print the validation."""
+        if record.best and record.valid_auc is not None:
+            self._best = record.valid_auc
+        if not self.lines:
+            return
+        if record.valid_auc is None:
+            valid = "no validation rows"
+        else:
+            valid = f"valid auc {record.valid_auc:.5f}  logloss {record.valid_logloss:.5f}"
+        tqdm.write(
+            f"epoch {record.epoch:6.2f}  loss {record.train_loss:.5f}  {valid}  "
+            f"rate {record.learning_rate:.1e}  {record.rows_per_second:,.0f} rows/s"
+            f"{'  best' if record.best and record.valid_auc is not None else ''}",
+            file=sys.stderr,
+        )
+
+    def on_end(self) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()

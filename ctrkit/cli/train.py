@@ -1,0 +1,70 @@
+"""``ctrkit train``: prepared data or raw log -> trained model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ctrkit.cli.arguments import add_options, collect, read_settings
+from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
+from ctrkit.cli.progress import TrainingBar
+from ctrkit.cli.tables import metrics_table
+from ctrkit.data import PrepareConfig
+from ctrkit.models import MODELS, model_options
+from ctrkit.options import check_choice
+from ctrkit.serving.experiment import train_run
+from ctrkit.training import Observer, TrainConfig
+from ctrkit.training.tensorboard import TensorBoardWriter
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments; those of all models, for the model is not known yet."""
+    parser.add_argument(
+        "inputs", type=Path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write")
+    parser.add_argument("--model", metavar="NAME", help=f"{', '.join(MODELS)} (default: eulernet)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML, under flags")
+    parser.add_argument("--tensorboard", action="store_true", help="write RUN/tensorboard as well")
+    add_raw_files(parser)
+    add_options(parser, "training", TrainConfig)
+    for name in MODELS:
+        add_options(parser, f"model {name}", model_options(name))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train, evaluate on the test rows once, and write the run."""
+    name = model_name(arguments.model, arguments.config)
+    sections = {"model": model_options(name), "train": TrainConfig, "data": PrepareConfig}
+    options = collect(sections, arguments, arguments.config)
+    out: Path = arguments.out
+    if (out / "metrics.json").exists() and not options["data"].force:
+        raise ValueError(f"--out {out} holds a finished run; give a new folder, or --force")
+    data = prepared_or_raw(arguments, options["data"], out / "data")
+    print(data, file=sys.stderr)
+    observers: list[Observer] = [TrainingBar()]
+    if arguments.tensorboard:
+        observers.append(TensorBoardWriter(out / "tensorboard"))
+    outcome = train_run(
+        data,
+        model=name,
+        model_options=vars(options["model"]),
+        config=options["train"],
+        out=out,
+        observers=observers,
+        command=sys.argv,
+    )
+    print(f"{outcome.result.stopped} after {outcome.result.seconds:.0f} s", file=sys.stderr)
+    print(metrics_table(outcome.evaluations))
+    print(f"run written to {out}", file=sys.stderr)
+
+
+def model_name(flag: str | None, config: Path | None) -> str:
+    """Return the model of the flag, else of the settings file, else ``eulernet``."""
+    name = flag
+    if name is None and config is not None:
+        name = read_settings(config, ("model", "train", "data")).get("model", {}).get("name")
+    name = name or "eulernet"
+    check_choice("model", name, MODELS)
+    return name

@@ -1,0 +1,280 @@
+"""Prepared data: `Dataset`, the rows of one part, and `PreparedData`, the folder of all three."""
+
+from __future__ import annotations
+
+import functools
+import html
+import shutil
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctrkit.data.encode import SCHEMA_FILE, Encoder, Rows, read_schema_file
+from ctrkit.data.schema import Schema
+from ctrkit.data.split import PARTS
+from ctrkit.fields import FieldShape
+
+IDS_FILE = "ids.npy"
+LABELS_FILE = "labels.npy"
+VALUES_FILE = "values.npy"
+
+Index = slice | npt.NDArray[Any] | Sequence[int]
+
+
+class Dataset:
+    """Encoded rows with labels; memory-mapped when they lie in a folder.
+
+    Args:
+        ids: ``(N, S)`` int32.
+        labels: ``(N,)`` 0 or 1.
+        values: ``(N, V)`` float32; None where no field is kept as a number.
+        slot_limits: ``(S,)`` ids each column can hold, checked by `take`; None to trust them.
+        slot_names: ``(S,)`` field of each column, for messages.
+
+    Raises:
+        ValueError: if the arrays do not have the same number of rows.
+
+    Example:
+        >>> ids = np.array([[2, 3], [0, 1], [2, 1]], dtype=np.int32)
+        >>> data = Dataset(ids, np.array([1, 0, 0], dtype=np.uint8))
+        >>> data
+        Dataset(3 rows, 2 id columns, 33.33 % clicks)
+        >>> data.take([2, 0]).labels
+        array([0, 1], dtype=uint8)
+    """
+
+    def __init__(
+        self,
+        ids: npt.NDArray[np.int32],
+        labels: npt.NDArray[Any],
+        values: npt.NDArray[np.float32] | None = None,
+        *,
+        slot_limits: npt.NDArray[np.int32] | None = None,
+        slot_names: Sequence[str] = (),
+    ) -> None:
+        if ids.ndim != 2 or labels.shape != (len(ids),):
+            raise ValueError(
+                f"ids must have shape (N, S) and labels (N,), got {ids.shape} and {labels.shape}"
+            )
+        if values is not None and (values.ndim != 2 or len(values) != len(ids)):
+            raise ValueError(f"values must have shape ({len(ids)}, V), got {values.shape}")
+        if slot_limits is not None and slot_limits.shape != (ids.shape[1],):
+            raise ValueError(
+                f"ids must have {len(slot_limits)} columns as the schema says, got {ids.shape[1]}"
+            )
+        self.ids = ids
+        self.labels = labels
+        self.values = values
+        self._slot_limits = slot_limits
+        self._slot_names = tuple(slot_names)
+        self.kept_folder: TemporaryFolder | None = None
+        self._folder: Path | None = None
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        slot_limits: npt.NDArray[np.int32] | None = None,
+        slot_names: Sequence[str] = (),
+    ) -> Dataset:
+        """Map the arrays of one part of prepared data into memory.
+
+        Raises:
+            FileNotFoundError: if a file is missing.
+            ValueError: if a file is damaged, or the arrays do not fit together.
+        """
+        folder = Path(folder)
+        values = folder / VALUES_FILE
+        dataset = cls(
+            _mapped(folder / IDS_FILE),
+            _mapped(folder / LABELS_FILE),
+            _mapped(values) if values.exists() else None,
+            slot_limits=slot_limits,
+            slot_names=slot_names,
+        )
+        dataset._folder = folder.resolve()
+        return dataset
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker process opens the files again instead of getting a copy of the rows.
+        checks: dict[str, Any] = {
+            "slot_limits": self._slot_limits,
+            "slot_names": self._slot_names,
+        }
+        if self._folder is not None:
+            return functools.partial(Dataset.open, self._folder, **checks), ()
+        return functools.partial(Dataset, self.ids, self.labels, self.values, **checks), ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows."""
+        return len(self)
+
+    @functools.cached_property
+    def num_clicks(self) -> int:
+        """Number of rows whose label is 1."""
+        return int(np.count_nonzero(self.labels))
+
+    @property
+    def click_rate(self) -> float:
+        """Clicks per row; NaN where there are no rows."""
+        return self.num_clicks / len(self) if len(self) else float("nan")
+
+    def take(self, index: Index) -> Rows:
+        """Return some rows, copied into memory where the index is a list.
+
+        Args:
+            index: a slice, or the positions of the rows.
+
+        Raises:
+            ValueError: if an id is out of range, naming the field.
+            IndexError: if a position is.
+        """
+        rows = index if isinstance(index, slice) else np.asarray(index)
+        ids = self.ids[rows]
+        if self._slot_limits is not None:
+            self._check_range(ids, self._slot_limits)
+        return Rows(ids, None if self.values is None else self.values[rows], self.labels[rows])
+
+    def _check_range(self, ids: npt.NDArray[np.int32], limits: npt.NDArray[np.int32]) -> None:
+        # As unsigned numbers, negative ids are too large as well.
+        is_bad = ids.view(np.uint32) >= limits.astype(np.uint32)
+        if not is_bad.any():
+            return
+        row, slot = (int(position[0]) for position in np.nonzero(is_bad))
+        name = self._slot_names[slot] if self._slot_names else str(slot)
+        raise ValueError(
+            f"field {name} has id {ids[row, slot]} but its ids end at {limits[slot] - 1}; "
+            "encode with the schema of this folder"
+        )
+
+    def __repr__(self) -> str:
+        columns = f"{self.ids.shape[1]} id columns"
+        if self.values is not None:
+            columns += f", {self.values.shape[1]} value columns"
+        rate = f", {100 * self.click_rate:.2f} % clicks" if len(self) else ""
+        return f"Dataset({len(self):,} rows, {columns}{rate})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
+
+class PreparedData:
+    """A folder of prepared data, opened.
+
+    Args:
+        path: the folder.
+
+    Attributes:
+        train, valid, test: the `Dataset` of each part; one may have no rows.
+        encoder: the `Encoder` that made them.
+        info: what ``schema.json`` records of the preparation: ``fingerprint``, ``options``,
+            ``sources`` and, per part, ``rows`` and ``clicks``.
+
+    Raises:
+        FileNotFoundError: if the folder is not there or not whole.
+        ValueError: if it is damaged or of another format version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.kept_folder: TemporaryFolder | None = None
+        if not self.path.exists():
+            raise FileNotFoundError(f"{path} does not exist; make it with ctrkit prepare")
+        plain = read_schema_file(self.path)
+        if "prepared" not in plain:
+            raise ValueError(f"{self.path / SCHEMA_FILE} is a run's schema, not prepared data")
+        self.info: dict[str, Any] = plain["prepared"]
+        self.encoder = Encoder.load(self.path)
+        self.train, self.valid, self.test = map(self._open, PARTS)
+
+    def _open(self, part: str) -> Dataset:
+        dataset = Dataset.open(
+            self.path / part,
+            slot_limits=self.encoder.slot_limits,
+            slot_names=self.encoder.slot_names,
+        )
+        expected = self.info["parts"][part]["rows"]
+        if len(dataset) != expected:
+            raise ValueError(f"{self.path / part} must hold {expected} rows, got {len(dataset)}")
+        return dataset
+
+    @property
+    def schema(self) -> Schema:
+        """The columns."""
+        return self.encoder.schema
+
+    @property
+    def cardinalities(self) -> tuple[int | FieldShape, ...]:
+        """What a model must know of each field."""
+        return self.encoder.cardinalities
+
+    def keep(self, folder: TemporaryFolder) -> PreparedData:
+        """Keep a temporary folder for as long as this object or one of its parts lives."""
+        for holder in (self, self.train, self.valid, self.test):
+            holder.kept_folder = folder
+        return self
+
+    def check_encoder(self, encoder: Encoder, what: str) -> None:
+        """Raise ``ValueError`` unless the rows were encoded as `encoder` would.
+
+        Args:
+            encoder: of a run, say.
+            what: whose encoder it is, for the message.
+        """
+        if encoder.fingerprint != self.encoder.fingerprint:
+            raise ValueError(
+                f"{self.path} was prepared with another schema or other vocabularies than {what}; "
+                "give the raw files instead, they are encoded as needed"
+            )
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{part} {len(getattr(self, part)):,}" for part in PARTS)
+        fields = len(self.encoder.field_names)
+        return f"PreparedData({parts} rows, {fields} fields, {self.encoder.num_ids:,} ids)"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{part}</th><td>{len(data):,}</td><td>{100 * data.click_rate:.2f} %</td></tr>"
+            for part, data in ((part, getattr(self, part)) for part in PARTS)
+        )
+        fields = f"{len(self.encoder.field_names)} fields, {self.encoder.num_ids:,} ids"
+        return (
+            f"<p>Prepared data in <code>{html.escape(str(self.path))}</code>: {fields}</p>"
+            f"<table><tr><th>part</th><th>rows</th><th>clicks</th></tr>{rows}</table>"
+        )
+
+
+class TemporaryFolder:
+    """A folder that is removed with the last object that refers to this one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._remove = weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+
+
+def load(folder: str | Path) -> PreparedData:
+    """Open a folder of prepared data.
+
+    Raises:
+        FileNotFoundError: if the folder is not there or not whole.
+        ValueError: if it is damaged or of another format version.
+    """
+    return PreparedData(folder)
+
+
+def _mapped(path: Path) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path} does not exist, the folder is not whole") from error
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error

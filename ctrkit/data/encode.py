@@ -1,0 +1,389 @@
+"""`Encoder`: rows of a log into ids and values, the same for training and for serving."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ctrkit import __version__
+from ctrkit.data.cells import (
+    Cells,
+    Labels,
+    NumberCells,
+    TokenCells,
+    cells_of,
+    labels_of,
+    num_slots,
+)
+from ctrkit.data.frames import FrameSource
+from ctrkit.data.schema import NUMERIC, ModelField, Schema
+from ctrkit.data.table import Block
+from ctrkit.data.vocabulary import Vocabulary, bucket_ids
+from ctrkit.fields import MISSING_ID, NUM_RESERVED_IDS, RARE_ID, FieldShape
+from ctrkit.options import suggest
+
+FORMAT_VERSION = 1
+"""Of ``schema.json``; grows when the same log would be encoded otherwise."""
+
+SCHEMA_FILE = "schema.json"
+VOCABULARY_FOLDER = "vocabularies"
+
+_GATHER_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Encoded rows.
+
+    Args:
+        ids: ``(N, S)`` int32, the slots of the fields side by side.
+        values: ``(N, V)`` float32, one column per numeric field; None where there is none.
+        labels: ``(N,)`` uint8; None where they are unknown.
+    """
+
+    ids: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float32] | None = None
+    labels: Labels | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: slice | npt.NDArray[Any]) -> Rows:
+        return Rows(
+            self.ids[index],
+            None if self.values is None else self.values[index],
+            None if self.labels is None else self.labels[index],
+        )
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a numeric field needs to know of the training rows."""
+
+    mean: float
+    deviation: float
+
+
+class Encoder:
+    """Turns rows into ids and values.
+
+    Args:
+        schema: the columns.
+        vocabularies: by the name of the field that owns them; none for hashed fields.
+        statistics: of the fields that are standardised, by name.
+
+    Raises:
+        ValueError: if the vocabulary or the statistics of a field are missing.
+
+    Example:
+        >>> from ctrkit.data import Field, Schema
+        >>> from ctrkit.data.tokens import Tokens
+        >>> from ctrkit.data.vocabulary import Vocabulary
+        >>> colours = Vocabulary(Tokens.from_texts(["red", "blue"]))
+        >>> encoder = Encoder(Schema([Field("colour")]), {"colour": colours})
+        >>> encoder.encode(pd.DataFrame({"colour": ["blue", None, "green"]})).ids
+        array([[3],
+               [0],
+               [1]], dtype=int32)
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        vocabularies: Mapping[str, Vocabulary],
+        statistics: Mapping[str, Statistics] | None = None,
+    ) -> None:
+        self.schema = schema
+        self.vocabularies = dict(vocabularies)
+        self.statistics = dict(statistics or {})
+        self._fields = schema.model_fields
+        for field in self._fields:
+            if needs_vocabulary(schema, field) and field.owner not in self.vocabularies:
+                raise ValueError(f"vocabularies must hold one for field {field.owner}")
+            if needs_statistics(field) and field.name not in self.statistics:
+                raise ValueError(f"statistics must hold those of field {field.name}")
+
+    def __repr__(self) -> str:
+        return f"Encoder({len(self._fields)} fields, {self.num_ids} ids)"
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of the fields that the model sees, in order."""
+        return tuple(field.name for field in self._fields)
+
+    @property
+    def cardinalities(self) -> tuple[int | FieldShape, ...]:
+        """What a model must know of each field; a plain number where that is all."""
+        position = {field.name: index for index, field in enumerate(self._fields)}
+        found: list[int | FieldShape] = []
+        for field in self._fields:
+            owner = self.schema.field(field.owner) if field.part is None else field.source
+            shape = FieldShape(
+                cardinality=self._cardinality(field),
+                num_slots=num_slots(field.source),
+                has_value=field.source.kind == NUMERIC,
+                shares_with=None if field.owner == field.name else position[field.owner],
+                width=owner.width,
+            )
+            plain = shape == FieldShape(cardinality=shape.cardinality)
+            found.append(shape.cardinality if plain else shape)
+        return tuple(found)
+
+    @property
+    def num_ids(self) -> int:
+        """Number of ids of all fields, shared ones counted once."""
+        return sum(self._cardinality(f) for f in self._fields if f.owner == f.name)
+
+    @property
+    def slot_limits(self) -> npt.NDArray[np.int32]:
+        """``(S,)`` number of ids that each column of ids can hold."""
+        limits = [[self._cardinality(f)] * num_slots(f.source) for f in self._fields]
+        return np.array([limit for group in limits for limit in group], dtype=np.int32)
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        """``(S,)`` name of the field that each column of ids belongs to."""
+        return tuple(f.name for f in self._fields for _ in range(num_slots(f.source)))
+
+    @property
+    def num_values(self) -> int:
+        """Number V of fields kept as numbers."""
+        return sum(field.source.kind == NUMERIC for field in self._fields)
+
+    def _cardinality(self, field: ModelField) -> int:
+        if field.source.kind == NUMERIC:
+            return RARE_ID + 1
+        buckets = hash_buckets(self.schema, field)
+        if buckets is not None:
+            return buckets + NUM_RESERVED_IDS
+        return self.vocabularies[field.owner].cardinality
+
+    def encode(self, frame: pd.DataFrame) -> Rows:
+        """Return the rows of a frame, with labels where it has the column.
+
+        Raises:
+            ValueError: if a column is missing or a cell is not what its field says.
+        """
+        parts = [self.encode_block(block) for block in FrameSource(frame).blocks(self.schema)]
+        return concatenate(parts)
+
+    def encode_block(self, block: Block, *, label: str = "auto") -> Rows:
+        """Return the rows of a block.
+
+        Args:
+            block: the rows.
+            label: ``"auto"``: labels where the column is there, ``"require"`` or ``"ignore"``.
+
+        Raises:
+            ValueError: if a column is missing or a cell is not what its field says.
+        """
+        name = self.schema.label
+        with_label = label == "require" or (label == "auto" and name in block.columns)
+        needed = needed_columns(self.schema)
+        check_columns(block, needed + ((name,) if with_label else ()))
+        table = block.table({*needed, name} if with_label else set(needed))
+        labels = labels_of(table, name) if with_label else None
+        cells = [cells for cells, _ in cells_of(table, self.schema)]
+        return self.encode_cells(cells, table.num_rows, labels)
+
+    def encode_cells(
+        self, cells: Sequence[Cells], num_rows: int, labels: Labels | None = None
+    ) -> Rows:
+        """Return the rows that cells (see `ctrkit.data.cells`) make up."""
+        tables = [self._table(*pair) for pair in zip(self._fields, cells, strict=True)]
+        ids = np.empty((num_rows, sum(t.shape[1] for t, _ in tables)), dtype=np.int32)
+        num_values = self.num_values
+        values = np.empty((num_rows, num_values), dtype=np.float32) if num_values else None
+        # Rows by the thousand, so that the piece of the matrix stays in the cache.
+        for start in range(0, num_rows, _GATHER_ROWS):
+            rows = slice(start, start + _GATHER_ROWS)
+            slot = value = 0
+            for cell, (table, numbers) in zip(cells, tables, strict=True):
+                codes = cell.codes[rows]
+                if table.shape[1] == 1:
+                    ids[rows, slot] = table[:, 0].take(codes)
+                else:
+                    ids[rows, slot : slot + table.shape[1]] = table[codes]
+                slot += table.shape[1]
+                if numbers is not None and values is not None:
+                    values[rows, value] = numbers.take(codes)
+                    value += 1
+        return Rows(ids, values, labels)
+
+    def _table(
+        self, field: ModelField, cells: Cells
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32] | None]:
+        """Return the ids ``(cells, K)`` and the values ``(cells,)`` of the distinct cells."""
+        if isinstance(cells, NumberCells):
+            missing = np.isnan(cells.numbers)
+            ids = np.where(missing, MISSING_ID, RARE_ID).astype(np.int32)
+            numbers = self._transformed(field, np.where(missing, 0.0, cells.numbers))
+            return ids[:, None], np.where(missing, 1.0, numbers).astype(np.float32)
+        ids = self._ids(field, cells)
+        if cells.slots is None:
+            return ids[:, None], None
+        padded = np.append(ids, np.int32(MISSING_ID))  # NO_TOKEN is -1, the last
+        return padded[cells.slots], None
+
+    def _ids(self, field: ModelField, cells: TokenCells) -> npt.NDArray[np.int32]:
+        buckets = hash_buckets(self.schema, field)
+        if buckets is not None:
+            return bucket_ids(cells.keys, buckets)
+        return self.vocabularies[field.owner].lookup(cells.keys)
+
+    def _transformed(
+        self, field: ModelField, numbers: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        if not needs_statistics(field):
+            return np.sign(numbers) * np.log1p(np.abs(numbers))
+        statistics = self.statistics[field.name]
+        return (numbers - statistics.mean) / statistics.deviation
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return everything but the vocabularies as plain data."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "ctrkit_version": __version__,
+            "schema": self.schema.to_mapping(),
+            "vocabulary_sizes": {name: len(v) for name, v in self.vocabularies.items()},
+            "statistics": {
+                name: {"mean": s.mean, "deviation": s.deviation}
+                for name, s in self.statistics.items()
+            },
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides how rows are encoded; equal for equal encoders."""
+        plain = self.to_mapping()
+        del plain["ctrkit_version"]
+        digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
+        for name in sorted(self.vocabularies):
+            tokens = self.vocabularies[name].tokens
+            digest.update(tokens.keys.astype("<u8").tobytes() + tokens.long_bytes.tobytes())
+        return digest.hexdigest()
+
+    def save(self, folder: str | Path, *, extra: Mapping[str, Any] | None = None) -> None:
+        """Write ``schema.json`` and ``vocabularies/`` into a folder.
+
+        Args:
+            folder: where to; made where it does not exist.
+            extra: what else ``schema.json`` shall hold.
+        """
+        folder = Path(folder)
+        vocabularies = folder / VOCABULARY_FOLDER
+        vocabularies.mkdir(parents=True, exist_ok=True)
+        for name, vocabulary in self.vocabularies.items():
+            vocabulary.save(vocabularies / _file_name(self.schema, name))
+        text = json.dumps({**self.to_mapping(), **(extra or {})}, indent=1, ensure_ascii=False)
+        (folder / SCHEMA_FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Encoder:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: if a file is missing.
+            ValueError: if a file is damaged or of another format version.
+        """
+        folder = Path(folder)
+        plain = read_schema_file(folder)
+        where = str(folder / SCHEMA_FILE)
+        schema = Schema.from_mapping(plain["schema"], where=where)
+        statistics = {name: Statistics(**entry) for name, entry in plain["statistics"].items()}
+        vocabularies = {}
+        for name, size in plain["vocabulary_sizes"].items():
+            path = folder / VOCABULARY_FOLDER / _file_name(schema, name)
+            if not path.exists():
+                raise FileNotFoundError(f"{path} does not exist, the folder is not whole")
+            vocabularies[name] = Vocabulary.load(path)
+            if len(vocabularies[name]) != size:
+                raise ValueError(
+                    f"{path} must hold {size} categories, got {len(vocabularies[name])}"
+                )
+        return cls(schema, vocabularies, statistics)
+
+
+def _file_name(schema: Schema, name: str) -> str:
+    # A number, because names that differ may look the same once they fit a file name.
+    index = [field.name for field in schema.model_fields].index(name)
+    return f"{index:03d}_{re.sub(r'[^A-Za-z0-9_-]', '_', name)[:80]}.txt"
+
+
+def hash_buckets(schema: Schema, field: ModelField) -> int | None:
+    """Return the number of buckets of a hashed field, None for any other."""
+    return field.source.hash_buckets if field.part else schema.field(field.owner).hash_buckets
+
+
+def needs_vocabulary(schema: Schema, field: ModelField) -> bool:
+    """Return whether the field's ids come from a vocabulary."""
+    return field.source.kind != NUMERIC and hash_buckets(schema, field) is None
+
+
+def needs_statistics(field: ModelField) -> bool:
+    """Return whether the field's values depend on the training rows."""
+    return field.source.kind == NUMERIC and field.source.transform in (None, "standard")
+
+
+def needed_columns(schema: Schema) -> tuple[str, ...]:
+    """Return the columns, label apart, without which rows cannot be encoded."""
+    return tuple(dict.fromkeys(field.source.name for field in schema.model_fields))
+
+
+def check_columns(block: Block, needed: Sequence[str]) -> None:
+    """Raise ``ValueError`` unless the block has all the columns that are needed."""
+    for name in needed:
+        if name not in block.columns:
+            close = suggest(name, block.columns)
+            known = ", ".join(block.columns[:8]) + (", ..." if len(block.columns) > 8 else "")
+            hint = close if "did you mean" in close else f"; the columns are {known}"
+            raise ValueError(f"{block.source}: column {name!r} is missing{hint}")
+
+
+def concatenate(parts: Sequence[Rows]) -> Rows:
+    """Return rows one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    values = [part.values for part in parts if part.values is not None]
+    labels = [part.labels for part in parts if part.labels is not None]
+    return Rows(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate(values) if values else None,
+        np.concatenate(labels) if labels else None,
+    )
+
+
+def read_schema_file(folder: Path) -> dict[str, Any]:
+    """Return the content of ``schema.json``.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is damaged or of another format version.
+    """
+    path = folder / SCHEMA_FILE
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        version = plain["format_version"]
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{folder} holds no {SCHEMA_FILE}: it is not prepared data, or not whole"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} must have format_version {FORMAT_VERSION}, got {version!r}; "
+            f"prepare the log again, or use the ctrkit that wrote it "
+            f"({plain.get('ctrkit_version', 'unknown')})"
+        )
+    found: dict[str, Any] = plain
+    return found

@@ -1,0 +1,217 @@
+"""DataFrames and Parquet files as blocks of rows."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import hashlib
+import importlib
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ctrkit.data.readers import check_file
+from ctrkit.data.schema import MULTIVALUED, Schema, unique_names
+from ctrkit.data.table import Table
+from ctrkit.data.tokens import Column, Tokens, smallest
+
+BLOCK_ROWS = 1 << 16
+DEFAULT_SEPARATOR = "|"
+
+_EXACT_WHOLE = 1 << 53
+
+
+@dataclass(frozen=True)
+class FrameBlock:
+    """Consecutive rows of a frame.
+
+    Args:
+        source: name of the source.
+        first_row: number of the first row in it, counted from 0.
+        frame: the rows.
+        separators: of the multi-valued columns, whose lists are joined by it.
+        fraction: how much of the source lies before the end of the block.
+    """
+
+    source: str
+    first_row: int
+    frame: pd.DataFrame
+    separators: Mapping[str, str]
+    fraction: float
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(map(str, self.frame.columns))
+
+    def table(self, wanted: Collection[str]) -> Table:
+        """Return the wanted columns (see `Block`)."""
+
+        def where(row: int) -> str:
+            return f"{self.source}, row {self.first_row + row + 1}"
+
+        found = {}
+        for position, name in enumerate(self.columns):
+            if name not in wanted:
+                continue
+            try:
+                found[name] = _column(self.frame.iloc[:, position], self.separators.get(name))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{where(0)} and below: column {name}: {error}") from error
+        return Table(len(self.frame), found, where)
+
+
+class FrameSource:
+    """A DataFrame. An empty text, None and NaN are missing cells.
+
+    Args:
+        frame: the rows.
+        name: what messages call it.
+    """
+
+    def __init__(self, frame: pd.DataFrame, *, name: str = "DataFrame") -> None:
+        self._frame = frame
+        self.name = name
+
+    def content_hash(self) -> str:
+        """Return a SHA-256 of the names of the columns and a 64-bit hash of every cell."""
+        return self._content_hash
+
+    @functools.cached_property
+    def _content_hash(self) -> str:
+        digest = hashlib.sha256()
+        for position, name in enumerate(self._frame.columns):
+            digest.update(f"{name}\n{self._frame.dtypes.iloc[position]}\n".encode())
+            column = self._frame.iloc[:, position]
+            if column.dtype == object:
+                column = column.map(repr)
+            digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
+        return digest.hexdigest()
+
+    def blocks(self, schema: Schema) -> Iterator[FrameBlock]:
+        """Return the rows in blocks (see `Source`)."""
+        if not len(self._frame):
+            raise ValueError(f"{self.name} is empty")
+        unique_names(map(str, self._frame.columns), self.name)
+        for start in range(0, len(self._frame), BLOCK_ROWS):
+            yield _block(
+                self._frame.iloc[start : start + BLOCK_ROWS],
+                schema,
+                self.name,
+                start,
+                (start + BLOCK_ROWS) / len(self._frame),
+            )
+
+
+class ParquetSource:
+    """A Parquet file; needs pyarrow.
+
+    Args:
+        path: the file.
+
+    Raises:
+        FileNotFoundError: if the file does not exist.
+        ImportError: if pyarrow is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self.name = str(path)
+        check_file(self._path)
+        try:
+            self._parquet: Any = importlib.import_module("pyarrow.parquet")
+            self._failures: Any = (importlib.import_module("pyarrow").ArrowException, OSError)
+        except ImportError as error:
+            raise ImportError(
+                f"{path}: Parquet needs pyarrow; install it with pip install 'ctrkit[fast]'"
+            ) from error
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 of the file."""
+        return self._content_hash
+
+    @functools.cached_property
+    def _content_hash(self) -> str:
+        with self._path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def blocks(self, schema: Schema) -> Iterator[FrameBlock]:
+        """Return the rows in blocks (see `Source`)."""
+        try:
+            with self._parquet.ParquetFile(self._path) as file:
+                num_rows = file.metadata.num_rows
+                if not num_rows:
+                    raise ValueError(f"{self.name} is empty")
+                start = 0
+                for batch in file.iter_batches(batch_size=BLOCK_ROWS, use_threads=False):
+                    # Whole numbers with gaps would become floats, which lose digits.
+                    frame = batch.to_pandas(integer_object_nulls=True)
+                    unique_names(map(str, frame.columns), self.name)
+                    end = start + len(frame)
+                    yield _block(frame, schema, self.name, start, end / num_rows)
+                    start = end
+        except self._failures as error:
+            raise ValueError(f"{self.name} is damaged or not Parquet: {error}") from error
+
+
+def _block(
+    frame: pd.DataFrame, schema: Schema, name: str, start: int, fraction: float
+) -> FrameBlock:
+    separators = {
+        field.name: field.separator or DEFAULT_SEPARATOR
+        for field in schema.fields
+        if field.kind == MULTIVALUED
+    }
+    return FrameBlock(name, start, frame, separators, min(fraction, 1.0))
+
+
+def _column(series: pd.Series[Any], separator: str | None) -> Column:
+    if separator is not None and series.dtype == object:
+        series = series.map(lambda cell: _join(cell, separator))
+    codes, distinct = pd.factorize(series)
+    # A float of NumPy prints with the digits of its own precision, one of Python's with more.
+    is_float = isinstance(distinct.dtype, np.dtype) and distinct.dtype.kind == "f"
+    values = np.asarray(distinct) if is_float else distinct.tolist()
+    texts = [text_of(value) for value in values]
+    missing = codes < 0
+    if missing.any():
+        codes = np.where(missing, len(texts), codes)
+        texts.append("")
+    return Column(smallest(codes, len(texts)), Tokens.from_texts(texts))
+
+
+def _join(cell: Any, separator: str) -> Any:
+    if isinstance(cell, (list, tuple, np.ndarray)):
+        return separator.join(map(text_of, cell))
+    return cell
+
+
+def text_of(value: Any) -> str:
+    """Return a cell of a frame as the text that a file would hold.
+
+    Example:
+        >>> [text_of(value) for value in (3.0, 0.5, True, None, "a")]
+        ['3', '0.5', '1', '', 'a']
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or value is pd.NA or value is pd.NaT:
+        return ""
+    if isinstance(value, (bool, np.bool_)):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)):
+        if np.isnan(value):
+            return ""
+        number = float(value)
+        is_whole = number.is_integer() and abs(number) < _EXACT_WHOLE
+        return str(int(number)) if is_whole else str(value)
+    if isinstance(value, (datetime.date, datetime.datetime)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    return str(value)

@@ -1,0 +1,255 @@
+"""The three passes of a preparation: read the log once, count, encode.
+
+1. `read_block`: a block of text is parsed once. Every column becomes codes, which say for each row
+   which of the block's distinct cells it holds, and those distinct cells. Both are put aside.
+2. `count_block` counts the distinct cells of each block in training rows, and `fit_encoder` adds
+   the counts up, field by field.
+3. `encode_block` looks up each block's distinct cells and spreads them over the rows.
+
+Blocks are independent of each other, and their number and size do not depend on the number of
+workers, so neither does the result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ctrkit.data.cells import Cells, NumberCells, TokenCells, cells_of, labels_of, times_of
+from ctrkit.data.encode import (
+    Encoder,
+    Rows,
+    Statistics,
+    needed_columns,
+    needs_statistics,
+    needs_vocabulary,
+)
+from ctrkit.data.schema import Field, Schema
+from ctrkit.data.spill import Spill, Stored
+from ctrkit.data.split import PARTS, Parts, Span, Split
+from ctrkit.data.table import Block
+from ctrkit.data.tokens import Keys, Tokens
+from ctrkit.data.vocabulary import Vocabulary, by_frequency, count_keys
+
+
+@dataclass(frozen=True)
+class StoredCells:
+    """The cells of one field and block, put aside.
+
+    Args:
+        codes, distinct, slots: see `TokenCells` and `NumberCells`; distinct are keys or numbers.
+        is_number: whether they are numbers.
+        long_texts: the fields of `Tokens` that a key cannot hold.
+        counts: occurrences of the distinct values in the rows counted; after the second pass.
+    """
+
+    codes: Stored
+    distinct: Stored
+    slots: Stored | None
+    is_number: bool
+    long_texts: tuple[Stored, Stored, Stored] | None
+    counts: Stored | None = None
+
+    def read(self) -> Cells:
+        """Return the cells."""
+        if self.is_number:
+            return NumberCells(self.codes.read(), self.distinct.read())
+        slots = None if self.slots is None else self.slots.read()
+        return TokenCells(self.codes.read(), self.distinct.read(), slots)
+
+    def read_long(self) -> Tokens:
+        """Return the texts of more than eight bytes, and no others."""
+        if self.long_texts is None:
+            return Tokens.from_bytes([])
+        at, ends, data = (stored.read() for stored in self.long_texts)
+        return Tokens(self.distinct.read()[at], np.arange(len(at), dtype=np.int32), ends, data)
+
+
+@dataclass(frozen=True)
+class StoredBlock:
+    """One block, put aside.
+
+    Args:
+        num_rows: rows of the block.
+        labels: ``(num_rows,)``.
+        times: ``(num_rows,)``, where a split needs them.
+        fields: the cells of each field of the model.
+    """
+
+    num_rows: int
+    labels: Stored
+    times: Stored | None
+    fields: tuple[StoredCells, ...]
+
+
+def read_block(block: Block, schema: Schema, time_field: Field | None, path: Path) -> StoredBlock:
+    """Parse a block and put its cells aside.
+
+    Args:
+        block: the rows.
+        schema: the columns.
+        time_field: column whose times a split needs; None where it needs none.
+        path: file to put them into.
+
+    Raises:
+        ValueError: if a row is not as the schema says, naming file, line and column.
+    """
+    wanted = {schema.label, *needed_columns(schema)}
+    table = block.table(wanted | ({time_field.name} if time_field else set()))
+    with Spill(path) as spill:
+        labels = spill.put(labels_of(table, schema.label))
+        times = spill.put(times_of(table, time_field)) if time_field else None
+        fields = [_put(spill, cells, tokens) for cells, tokens in cells_of(table, schema)]
+    return StoredBlock(table.num_rows, labels, times, tuple(fields))
+
+
+def _put(spill: Spill, cells: Cells, tokens: Tokens) -> StoredCells:
+    codes = spill.put(cells.codes)
+    if isinstance(cells, NumberCells):
+        return StoredCells(codes, spill.put(cells.numbers), None, True, None)
+    long_texts = None
+    if len(tokens.long_at):
+        long_texts = (
+            spill.put(tokens.long_at),
+            spill.put(tokens.long_ends),
+            spill.put(tokens.long_bytes),
+        )
+    slots = None if cells.slots is None else spill.put(cells.slots)
+    return StoredCells(codes, spill.put(cells.keys), slots, False, long_texts)
+
+
+@dataclass(frozen=True)
+class CountedBlock:
+    """A block whose rows have a part, and whose distinct cells are counted.
+
+    Args:
+        block: the block, its fields with counts.
+        parts: part of every row.
+        rows, clicks: how many of each part.
+    """
+
+    block: StoredBlock
+    parts: Stored
+    rows: tuple[int, ...]
+    clicks: tuple[int, ...]
+
+
+def count_block(
+    block: StoredBlock, start: int, split: Split, *, count_all: bool, schema: Schema, path: Path
+) -> CountedBlock:
+    """Give the rows of a block their parts, and count its distinct cells in training rows.
+
+    Args:
+        block: the block.
+        start: position of its first row in the source that is split.
+        split: the rule.
+        count_all: count in all rows, not in training rows only.
+        schema: the columns.
+        path: file to put the counts into.
+    """
+    times = None if block.times is None else block.times.read()
+    parts: Parts = split.parts(Span(start, block.num_rows, times))
+    labels = block.labels.read()
+    chosen = slice(None) if count_all else np.flatnonzero(parts == 0)
+    fields = []
+    with Spill(path) as spill:
+        stored_parts = spill.put(parts)
+        for model_field, stored in zip(schema.model_fields, block.fields, strict=True):
+            if needs_vocabulary(schema, model_field) or needs_statistics(model_field):
+                counts = spill.put(_counts(stored, chosen))
+                fields.append(dataclasses.replace(stored, counts=counts))
+            else:
+                fields.append(stored)
+    return CountedBlock(
+        dataclasses.replace(block, fields=tuple(fields)),
+        stored_parts,
+        tuple(np.bincount(parts, minlength=len(PARTS)).tolist()),
+        tuple(np.bincount(parts[labels == 1], minlength=len(PARTS)).tolist()),
+    )
+
+
+def _counts(stored: StoredCells, chosen: slice | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    codes = stored.codes.read()[chosen]
+    if stored.slots is None:
+        return np.bincount(codes, minlength=stored.distinct.size)
+    slots = stored.slots.read()
+    cells = np.bincount(codes, minlength=len(slots))
+    used = slots >= 0
+    counts = np.zeros(stored.distinct.size, dtype=np.int64)
+    np.add.at(counts, slots[used], np.repeat(cells, used.sum(axis=1)))
+    return counts
+
+
+def fit_field(blocks: Sequence[CountedBlock], schema: Schema, name: str) -> Vocabulary | Statistics:
+    """Return what the encoder must know of a field, and of those that share with it.
+
+    Args:
+        blocks: all blocks.
+        schema: the columns.
+        name: the field that owns the vocabulary or the statistics.
+    """
+    members = [index for index, f in enumerate(schema.model_fields) if f.owner == name]
+    stored = [counted.block.fields[index] for counted in blocks for index in members]
+    if needs_statistics(schema.model_fields[members[0]]):
+        return _fit_statistics(stored)
+    threshold = schema.threshold(schema.model_fields[members[0]].source.name)
+    return _fit_vocabulary(stored, threshold)
+
+
+def _pieces(stored: Sequence[StoredCells]) -> Iterator[tuple[Keys, npt.NDArray[np.int64]]]:
+    for cells in stored:
+        if cells.counts is not None:
+            yield cells.distinct.read(), cells.counts.read()
+
+
+def _fit_vocabulary(stored: Sequence[StoredCells], min_count: int) -> Vocabulary:
+    num_keys = sum(cells.distinct.size for cells in stored)
+    keys, counts = count_keys(lambda: _pieces(stored), num_keys, min_count=min_count)
+    texts = keys.astype("<u8").view("S8").tolist()
+    if any(cells.long_texts for cells in stored):
+        order = np.argsort(keys)
+        for cells in stored:
+            long = cells.read_long()
+            at = np.searchsorted(keys, long.keys, sorter=order)
+            at[at == len(keys)] = 0
+            for position, key, text in zip(
+                order[at].tolist() if len(keys) else [], long.keys, long.encoded(), strict=False
+            ):
+                if keys[position] == key:
+                    texts[position] = text
+    return Vocabulary(Tokens.from_bytes(by_frequency(texts, counts)))
+
+
+def _fit_statistics(stored: Sequence[StoredCells]) -> Statistics:
+    def total(power: int, mean: float) -> float:
+        sums = []
+        for cells in stored:
+            if cells.counts is not None:
+                numbers, counts = cells.distinct.read(), cells.counts.read()
+                known = np.isfinite(numbers)
+                sums.append(float(((numbers[known] - mean) ** power) @ counts[known]))
+        return math.fsum(sums)
+
+    count = total(0, 0.0)
+    if not count:
+        return Statistics(0.0, 1.0)
+    mean = total(1, 0.0) / count
+    deviation = math.sqrt(total(2, mean) / count)
+    return Statistics(mean, deviation or 1.0)
+
+
+def encode_block(counted: CountedBlock, encoder: Encoder) -> list[Rows]:
+    """Return the rows of a block, encoded, one `Rows` per part."""
+    block = counted.block
+    cells = [stored.read() for stored in block.fields]
+    rows = encoder.encode_cells(cells, block.num_rows, block.labels.read())
+    parts = counted.parts.read()
+    if max(counted.rows) == block.num_rows:
+        return [rows if count else rows[:0] for count in counted.rows]
+    return [rows[np.flatnonzero(parts == part)] for part in range(len(PARTS))]

@@ -1,0 +1,168 @@
+"""What the user names as source: files or a frame, of a format, with a schema known or inferred."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ctrkit.data.avazu import AVAZU
+from ctrkit.data.cells import is_number, is_whole
+from ctrkit.data.criteo import CRITEO
+from ctrkit.data.frames import FrameSource, ParquetSource
+from ctrkit.data.readers import TextSource
+from ctrkit.data.schema import CATEGORICAL, NUMERIC, TIMESTAMP, Field, Schema
+from ctrkit.data.table import Source
+from ctrkit.options import check_choice, suggest
+
+PathLike = str | os.PathLike[str]
+SourceLike = PathLike | Sequence[PathLike] | pd.DataFrame
+
+FORMATS = ("criteo", "avazu", "csv", "tsv", "parquet")
+LABEL_NAMES = ("label", "click", "target")
+
+_BUILT_IN = {"criteo": CRITEO, "avazu": AVAZU}
+_PARQUET_SUFFIXES = (".parquet", ".pq")
+_INFERENCE_ROWS = 100_000
+
+
+def built_in_schema(name: str) -> Schema:
+    """Return the schema of a known log, ``"criteo"`` or ``"avazu"``.
+
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    check_choice("schema", name, _BUILT_IN)
+    return _BUILT_IN[name]
+
+
+def open_sources(source: SourceLike, *, format: str | None = None) -> list[Source]:  # noqa: A002
+    """Return the files or the frame that `source` names.
+
+    Raises:
+        FileNotFoundError: if a file does not exist.
+        ValueError: if no file is named, or the format is unknown.
+        ImportError: if Parquet is wanted and pyarrow is not installed.
+    """
+    if format is not None:
+        check_choice("format", format, FORMATS)
+    if isinstance(source, pd.DataFrame):
+        return [FrameSource(source)]
+    paths = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    if not paths:
+        raise ValueError("source must name at least one file, got none")
+    return [_open(path, format) for path in paths]
+
+
+def _open(path: PathLike, format: str | None) -> Source:  # noqa: A002
+    is_parquet = format == "parquet" or (
+        format is None and Path(path).suffix.lower() in _PARQUET_SUFFIXES
+    )
+    return ParquetSource(path) if is_parquet else TextSource(path)
+
+
+def resolve_schema(
+    source: SourceLike,
+    *,
+    format: str | None = None,  # noqa: A002
+    schema: Schema | PathLike | None = None,
+    label: str | None = None,
+) -> Schema:
+    """Return the schema to read a source with: the given one, the format's, or an inferred one.
+
+    Args:
+        source: path, paths or frame.
+        format: see `FORMATS`; None to go by the name of the file.
+        schema: a `Schema`, the path of a ``schema.toml``, or None.
+        label: name of the label column, if another than the schema's.
+
+    Raises:
+        ValueError: if the format is unknown or cannot be told, or no column looks like a label.
+    """
+    if isinstance(schema, Schema):
+        found = schema
+    elif schema is not None:
+        found = Schema.from_toml(Path(schema))
+    elif format in _BUILT_IN:
+        found = _BUILT_IN[format]
+    else:
+        return infer_schema(source, format=format, label=label)
+    return found if label is None else found.with_label(label)
+
+
+def infer_schema(
+    source: SourceLike,
+    *,
+    format: str | None = None,  # noqa: A002
+    label: str | None = None,
+) -> Schema:
+    """Guess a schema from the names of the columns and the first rows.
+
+    Whole numbers and texts become categories, numbers with decimals are kept as values, columns
+    of dates are timestamps, and a column called label, click or target is the label.
+
+    Args:
+        source: path, paths or frame.
+        format: see `FORMATS`; None to go by the name of the file.
+        label: name of the label column.
+
+    Raises:
+        ValueError: if the format cannot be told, or no column looks like a label.
+
+    Example:
+        >>> frame = pd.DataFrame({"user": ["a", "b"], "price": [0.5, 2.0], "click": [0, 1]})
+        >>> schema = infer_schema(frame)
+        >>> schema.label, [(field.name, field.kind) for field in schema.fields]
+        ('click', [('user', 'categorical'), ('price', 'numeric')])
+    """
+    opened = open_sources(source, format=format)[0]
+    separator = "," if isinstance(source, pd.DataFrame) else _separator(opened, format)
+    reading = Schema((Field("any"),), label="", separator=separator)
+    block = next(iter(opened.blocks(reading)))
+    table = block.table(block.columns)
+    chosen = label or next((c for c in block.columns if c.lower() in LABEL_NAMES), None)
+    if chosen is None:
+        raise ValueError(
+            f"{opened.name}: no column is called {', '.join(LABEL_NAMES[:-1])} or "
+            f"{LABEL_NAMES[-1]}; name the label column, one of {', '.join(block.columns)}"
+        )
+    if chosen not in block.columns:
+        raise ValueError(
+            f"{opened.name}: unknown column {chosen!r}{suggest(chosen, block.columns)}"
+        )
+    dates = _date_columns(source)
+    fields = []
+    for name in block.columns:
+        texts = [text for text in table.columns[name].tokens.texts()[:_INFERENCE_ROWS] if text]
+        if name in dates:
+            fields.append(Field(name, TIMESTAMP))
+        elif texts and all(map(is_number, texts)) and not all(map(is_whole, texts)):
+            fields.append(Field(name, NUMERIC))
+        else:
+            fields.append(Field(name, CATEGORICAL))
+    fields = [field for field in fields if field.name != chosen]
+    return dataclasses.replace(reading, fields=tuple(fields), label=chosen)
+
+
+def _date_columns(source: SourceLike) -> set[str]:
+    if not isinstance(source, pd.DataFrame):
+        return set()
+    kinds = zip(map(str, source.columns), source.dtypes, strict=True)
+    return {name for name, kind in kinds if pd.api.types.is_datetime64_any_dtype(kind)}
+
+
+def _separator(opened: Source, format: str | None) -> str:  # noqa: A002
+    if isinstance(opened, ParquetSource) or format == "csv":
+        return ","
+    suffixes = Path(opened.name).suffixes
+    if format == "tsv" or (format is None and ".tsv" in suffixes):
+        return "\t"
+    if format is None and ".csv" in suffixes:
+        return ","
+    raise ValueError(
+        f"{opened.name}: the format cannot be told from its name; "
+        f"name one of {', '.join(FORMATS)}, or give a schema"
+    )

@@ -1,0 +1,202 @@
+"""Cell texts as 64-bit keys: compare, count and look up millions of strings as whole arrays.
+
+The key of a text is its UTF-8 bytes, read as a little-endian number, where there are at most
+eight of them, so that equal keys mean equal texts. A longer text is hashed, eight bytes at a
+time, the last word padded with zeros::
+
+    key = number of bytes
+    for word in words:
+        key = mix(key ^ word)
+
+``mix`` is the finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
+generators", OOPSLA 2014). Keys do not depend on the machine, the version of Python or NumPy, or
+`PYTHONHASHSEED`; ``hash_buckets`` are ``mix(key) % hash_buckets``. Two of n long texts share a
+key with a chance of n**2 / 2**65 (1e-7 for two million); they would then share an id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Keys = npt.NDArray[np.uint64]
+Integers = npt.NDArray[np.integer]
+
+MISSING_KEY = np.uint64(0)
+"""Key of the empty text, which is what a missing cell holds."""
+
+_WORD_BYTES = 8
+_MASKS = np.array([(1 << (8 * size)) - 1 for size in range(_WORD_BYTES + 1)], dtype=np.uint64)
+
+
+def mix(keys: Keys) -> Keys:
+    """Return the keys scrambled, one to one, so that any bits of them look random.
+
+    Example:
+        >>> [hex(key) for key in mix(np.array([0, 1], dtype=np.uint64))]
+        ['0xe220a8397b1dcdaf', '0x910a2dec89025cc1']
+    """
+    mixed = keys + np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(30)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def cell_keys(words: Keys, starts: Integers, lengths: Integers) -> Keys:
+    """Return the key of every cell of a buffer.
+
+    Args:
+        words: the buffer as little-endian 8-byte words; at least one whole word follows the
+            last cell. It holds no zero byte inside a cell.
+        starts: first byte of each cell.
+        lengths: number of bytes of each cell.
+    """
+    keys = _load(words, starts)
+    keys &= _MASKS.take(lengths, mode="clip")
+    rest = np.flatnonzero(lengths > _WORD_BYTES)
+    if rest.size:
+        keys[rest] = mix(lengths[rest].astype(np.uint64) ^ keys[rest])
+    done = _WORD_BYTES
+    while rest.size:
+        word = _load(words, starts[rest] + done) & _MASKS.take(lengths[rest] - done, mode="clip")
+        keys[rest] = mix(keys[rest] ^ word)
+        done += _WORD_BYTES
+        rest = rest[lengths[rest] > done]
+    return keys
+
+
+def _load(words: Keys, starts: Integers) -> Keys:
+    # Two aligned loads and a shift: NumPy's unaligned gather takes three times as long.
+    index = starts >> 3
+    shift = ((starts & 7) << 3).astype(np.uint64)
+    low = words.take(index, mode="clip")
+    high = words.take(index + 1, mode="clip")
+    low >>= shift
+    # A shift by 64 is undefined, so it is made of two.
+    high <<= np.uint64(63) - shift
+    high <<= np.uint64(1)
+    low |= high
+    return low
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Distinct cell texts: their keys, and the bytes of those that a key cannot hold.
+
+    Args:
+        keys: ``(T,)`` keys.
+        long_at: positions of the texts of more than eight bytes, ascending.
+        long_ends: where each of them ends in `long_bytes`.
+        long_bytes: their UTF-8 bytes, one after the other.
+
+    Example:
+        >>> tokens = Tokens.from_texts(["a9", "", "a long text"])
+        >>> tokens.keys[:2], tokens.texts()
+        (array([14689, 0], dtype=uint64), ['a9', '', 'a long text'])
+    """
+
+    keys: Keys
+    long_at: npt.NDArray[np.int32]
+    long_ends: npt.NDArray[np.int64]
+    long_bytes: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @classmethod
+    def from_texts(cls, texts: Sequence[str]) -> Tokens:
+        """Return the tokens of a list of texts, in its order.
+
+        Raises:
+            ValueError: if a text holds a zero byte.
+        """
+        return cls.from_bytes([text.encode() for text in texts])
+
+    @classmethod
+    def from_bytes(cls, encoded: Sequence[bytes]) -> Tokens:
+        """Return the tokens of a list of UTF-8 texts, in its order.
+
+        Raises:
+            ValueError: if a text holds a zero byte.
+        """
+        joined = b"".join(encoded)
+        if b"\0" in joined:
+            text = next(item for item in encoded if b"\0" in item)
+            raise ValueError(f"a text must not hold a zero byte, got {text.decode()!r}")
+        lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
+        padding = -len(joined) % _WORD_BYTES + _WORD_BYTES
+        words = np.frombuffer(joined + bytes(padding), dtype="<u8")
+        return cls.from_cells(words, np.cumsum(lengths) - lengths, lengths)
+
+    @classmethod
+    def from_cells(
+        cls, words: Keys, starts: Integers, lengths: Integers, keys: Keys | None = None
+    ) -> Tokens:
+        """Return the tokens of the cells of a buffer (see `cell_keys`), in their order."""
+        if keys is None:
+            keys = cell_keys(words, starts, lengths)
+        long_at = np.flatnonzero(lengths > _WORD_BYTES)
+        long_lengths = lengths[long_at].astype(np.int64)
+        long_ends = np.cumsum(long_lengths)
+        # Byte i of a long text lies i places after its start.
+        shifts = starts[long_at] - (long_ends - long_lengths)
+        index = np.repeat(shifts, long_lengths) + np.arange(long_lengths.sum())
+        long_bytes = words.view(np.uint8)[index]
+        return cls(keys, long_at.astype(np.int32), long_ends, long_bytes)
+
+    def encoded(self) -> list[bytes]:
+        """Return the texts as UTF-8."""
+        # NumPy drops trailing zero bytes, which is the padding of a short text.
+        texts: list[bytes] = self.keys.astype("<u8").view("S8").tolist()
+        data = self.long_bytes.tobytes()
+        start = 0
+        for at, end in zip(self.long_at.tolist(), self.long_ends.tolist(), strict=True):
+            texts[at] = data[start:end]
+            start = end
+        return texts
+
+    def texts(self) -> list[str]:
+        """Return the texts."""
+        return [text.decode() for text in self.encoded()]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of some rows: ``tokens[codes[n]]`` is the text of row n."""
+
+    codes: npt.NDArray[np.integer]
+    tokens: Tokens
+
+    @classmethod
+    def from_cells(cls, words: Keys, starts: Integers, lengths: Integers) -> Column:
+        """Return the column that the cells of a buffer make up (see `cell_keys`)."""
+        codes, keys = pd.factorize(cell_keys(words, starts, lengths))
+        if lengths.max(initial=0) <= _WORD_BYTES:
+            none = np.empty(0, dtype=np.int64)
+            tokens = Tokens(keys, none.astype(np.int32), none, none.astype(np.uint8))
+        else:
+            first = first_rows(codes, len(keys))
+            tokens = Tokens.from_cells(words, starts[first], lengths[first], keys)
+        return cls(smallest(codes, len(keys)), tokens)
+
+
+def first_rows(codes: Integers, num_codes: int) -> npt.NDArray[np.int64]:
+    """Return the first row of every code."""
+    first = np.empty(num_codes, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    return first
+
+
+def smallest(codes: Integers, num_codes: int) -> npt.NDArray[np.integer]:
+    """Return codes below `num_codes` in the smallest unsigned type that holds them."""
+    for kind in (np.uint8, np.uint16):
+        if num_codes <= np.iinfo(kind).max + 1:
+            return codes.astype(kind)
+    return codes.astype(np.uint32)

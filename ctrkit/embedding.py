@@ -1,0 +1,190 @@
+"""FeatureEmbedding: encoded fields -> vectors, one table for all fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ctrkit.fields import MISSING_ID, Cardinalities, field_shapes
+from ctrkit.options import check_choice, check_positive
+
+EMBEDDING_INITS: dict[str, Callable[[Tensor], Tensor]] = {
+    "normal_1e-4": lambda table: nn.init.normal_(table, std=1e-4),
+    "normal_1e-2": lambda table: nn.init.normal_(table, std=1e-2),
+    "xavier_normal": nn.init.xavier_normal_,
+    "xavier_uniform": nn.init.xavier_uniform_,
+}
+"""Initialisations of a table by name: FuxiCTR's, a common middle way, and RecBole's (Glorot over
+the whole table, so that its scale shrinks with the number of rows)."""
+
+
+class FeatureEmbedding(nn.Module):
+    """Embedding of all fields, from ids ``(B, S)`` to vectors ``(B, F, D)``.
+
+    The rows of all fields lie in one table, so that one lookup and one optimizer serve them;
+    field ``f`` begins at row ``offset[f]``::
+
+        vectors[b, f] = table[ids[b, f] + offset[f]]                        one id
+        vectors[b, f] = table[ids[b, f] + offset[f]] * values[b, f]         a number kept as value
+        vectors[b, f] = mean(table[id + offset[f]] for id in slots if id)   multi-valued
+        vectors[b, f] = table_w[ids[b, f] + offset[f]] @ projection[f]      width w other than D
+
+    Fields of another width lie in a table of that width (mixed dimensions: Ginart et al., "Mixed
+    Dimension Embeddings with Application to Memory-Efficient Recommendation Systems", ISIT 2021).
+    A multi-valued field without any value takes the vector of ``MISSING_ID``.
+
+    Args:
+        cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.
+        embedding_dim: length D of a field vector.
+        init: name of the tables' initialisation, a key of `EMBEDDING_INITS`.
+
+    Shape:
+        ids: ``(B, S)`` int32 or int64, S columns in field order, F of them unless multi-valued
+        values: ``(B, V)`` float, a column for each field that carries a value, or None
+        returns: ``(B, F, D)``
+
+    Raises:
+        ValueError: if a size is not positive, the name is unknown, or ids or values have the
+            wrong number of columns.
+
+    Example:
+        >>> embedding = FeatureEmbedding([10, 3], embedding_dim=4)
+        >>> embedding(torch.tensor([[9, 2], [0, 0], [5, 1]])).shape
+        torch.Size([3, 2, 4])
+    """
+
+    def __init__(
+        self, cardinalities: Cardinalities, embedding_dim: int, *, init: str = "normal_1e-2"
+    ) -> None:
+        super().__init__()
+        check_positive(embedding_dim=embedding_dim)
+        check_choice("embedding initialisation", init, EMBEDDING_INITS)
+        self.shapes = field_shapes(cardinalities)
+        self.num_fields = len(self.shapes)
+        self.embedding_dim = embedding_dim
+        self.init = init
+        self.num_slots = sum(shape.num_slots for shape in self.shapes)
+        self.num_values = sum(shape.has_value for shape in self.shapes)
+        self.sparse_gradient = False
+        """Whether tables get sparse gradients; set by whoever owns the table's optimizer."""
+
+        widths = [shape.width or embedding_dim for shape in self.shapes]
+        self._widths = sorted(set(widths))
+        self._fields_by_width = [
+            [f for f in range(self.num_fields) if widths[f] == width] for width in self._widths
+        ]
+        self.tables = nn.ParameterList()
+        self.projections = nn.ParameterList()
+        for index, (width, fields) in enumerate(
+            zip(self._widths, self._fields_by_width, strict=True)
+        ):
+            offsets, num_rows = self._lay_out(fields)
+            self.tables.append(nn.Parameter(torch.empty(num_rows, width)))
+            self.register_buffer(f"offsets_{index}", offsets, persistent=False)
+            if width != embedding_dim:
+                self.projections.append(
+                    nn.Parameter(torch.empty(len(fields), width, embedding_dim))
+                )
+        # Most data have one id per field and one width; then a lookup is all there is to do.
+        self._plain = len(self._widths) == 1 and self.num_slots == self.num_fields
+        self.reset_parameters()
+
+    def _lay_out(self, fields: list[int]) -> tuple[Tensor, int]:
+        """Return the first table row of every slot of `fields`, and the number of table rows."""
+        first_row: dict[int, int] = {}
+        num_rows = 0
+        for field in fields:
+            owner = self.shapes[field].shares_with
+            if owner is None:
+                first_row[field] = num_rows
+                num_rows += self.shapes[field].cardinality
+            else:
+                first_row[field] = first_row[owner]
+        slots = [first_row[field] for field in fields for _ in range(self.shapes[field].num_slots)]
+        return torch.tensor(slots, dtype=torch.int64), num_rows
+
+    def reset_parameters(self) -> None:
+        """Draw new tables and projections."""
+        for table in self.tables:
+            EMBEDDING_INITS[self.init](table.data)
+        for projection in self.projections:
+            nn.init.normal_(projection, std=projection.shape[1] ** -0.5)
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows of all tables together."""
+        return sum(table.shape[0] for table in self.tables)
+
+    def extra_repr(self) -> str:
+        """Return the sizes, for ``print(model)``."""
+        return (
+            f"num_fields={self.num_fields}, embedding_dim={self.embedding_dim}, "
+            f"num_rows={self.num_rows}"
+        )
+
+    def forward(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
+        """Look up, pool and scale."""
+        self._check(ids, values)
+        if self._plain:
+            vectors = self._look_up(0, ids)
+        else:
+            vectors = torch.cat(self._vectors_by_field(ids), dim=1)
+        if values is not None and self.num_values:
+            scale = vectors.new_ones(ids.shape[0], self.num_fields)
+            scale[:, [f for f, shape in enumerate(self.shapes) if shape.has_value]] = values.to(
+                scale.dtype
+            )
+            vectors = vectors * scale.unsqueeze(2)
+        return vectors
+
+    def _check(self, ids: Tensor, values: Tensor | None) -> None:
+        if ids.dim() != 2 or ids.shape[1] != self.num_slots:
+            raise ValueError(f"ids must have shape (B, {self.num_slots}), got {tuple(ids.shape)}")
+        if self.num_values == 0 and values is None:
+            return
+        expected = (ids.shape[0], self.num_values)
+        if values is None or tuple(values.shape) != expected:
+            got = None if values is None else tuple(values.shape)
+            raise ValueError(f"values must have shape {expected}, got {got}")
+
+    def _look_up(self, index: int, ids: Tensor) -> Tensor:
+        offsets: Tensor = getattr(self, f"offsets_{index}")
+        return functional.embedding(ids + offsets, self.tables[index], sparse=self.sparse_gradient)
+
+    def _vectors_by_field(self, ids: Tensor) -> list[Tensor]:
+        """Return a ``(B, 1, D)`` tensor for each field, in field order."""
+        num_slots = [shape.num_slots for shape in self.shapes]
+        ids_of_field = ids.split(num_slots, dim=1)
+        vectors: dict[int, Tensor] = {}
+        projections = iter(self.projections)
+        for index, fields in enumerate(self._fields_by_width):
+            slots = self._look_up(index, torch.cat([ids_of_field[f] for f in fields], dim=1))
+            pooled = [
+                _mean_of_present(part, ids_of_field[f])
+                for f, part in zip(
+                    fields, slots.split([num_slots[f] for f in fields], dim=1), strict=True
+                )
+            ]
+            if self._widths[index] != self.embedding_dim:
+                projected = torch.einsum(
+                    "bfw,fwd->bfd", torch.cat(pooled, dim=1), next(projections)
+                )
+                pooled = list(projected.split(1, dim=1))
+            vectors.update(zip(fields, pooled, strict=True))
+        return [vectors[f] for f in range(self.num_fields)]
+
+
+def _mean_of_present(vectors: Tensor, ids: Tensor) -> Tensor:
+    """Average slots ``(B, K, D)`` over those that hold a value: ``(B, 1, D)``."""
+    if ids.shape[1] == 1:
+        return vectors
+    present = ids != MISSING_ID
+    # With no value at all, the first slot, which holds MISSING_ID, stands for the row.
+    first = torch.zeros_like(present)
+    first[:, 0] = ~present.any(dim=1)
+    weights = (present | first).to(vectors.dtype)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    return torch.einsum("bk,bkd->bd", weights, vectors).unsqueeze(1)

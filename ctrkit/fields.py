@@ -1,0 +1,81 @@
+"""What data and models agree on: the shape of one encoded field, and its reserved ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MISSING_ID = 0
+"""Id of an empty cell, and the padding of a multi-valued field."""
+
+RARE_ID = 1
+"""Id that rare and unseen values share (and of every present number kept as a value)."""
+
+NUM_RESERVED_IDS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldShape:
+    """What a model must know of one field. A plain number stands for ``FieldShape(cardinality=n)``.
+
+    Args:
+        cardinality: number of distinct ids; ids run from 0 to ``cardinality - 1``.
+        num_slots: id columns of the field in ``ids``; more than one means multi-valued, and the
+            vectors of the slots that are not ``MISSING_ID`` are averaged.
+        has_value: whether a column of ``values`` scales the field's vector.
+        shares_with: index of an earlier field whose table rows this field uses.
+        width: length of the field's own table rows, projected to the model's D; ``None`` for D.
+
+    Raises:
+        ValueError: if a size is not positive.
+    """
+
+    cardinality: int
+    num_slots: int = 1
+    has_value: bool = False
+    shares_with: int | None = None
+    width: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.cardinality < 1:
+            raise ValueError(f"cardinality must be at least 1, got {self.cardinality}")
+        if self.num_slots < 1:
+            raise ValueError(f"num_slots must be at least 1, got {self.num_slots}")
+        if self.has_value and self.num_slots > 1:
+            raise ValueError("a multi-valued field cannot carry a value")
+        if self.width is not None and self.width < 1:
+            raise ValueError(f"width must be at least 1, got {self.width}")
+
+
+Cardinalities = Sequence[int | FieldShape]
+"""One entry per field, in column order."""
+
+
+def field_shapes(cardinalities: Cardinalities) -> tuple[FieldShape, ...]:
+    """Return every field as a `FieldShape`.
+
+    Raises:
+        ValueError: if there is no field, or a shared table is not an earlier field's.
+    """
+    shapes = tuple(
+        entry if isinstance(entry, FieldShape) else FieldShape(cardinality=int(entry))
+        for entry in cardinalities
+    )
+    if not shapes:
+        raise ValueError("cardinalities must name at least one field, got none")
+    for index, shape in enumerate(shapes):
+        if shape.shares_with is None:
+            continue
+        if not 0 <= shape.shares_with < index:
+            raise ValueError(
+                f"field {index} must share the table of an earlier field, got {shape.shares_with}"
+            )
+        owner = shapes[shape.shares_with]
+        if owner.shares_with is not None:
+            raise ValueError(f"field {index} must share with an owner, got {shape.shares_with}")
+        if (shape.cardinality, shape.width) != (owner.cardinality, owner.width):
+            raise ValueError(
+                f"field {index} must have the cardinality and width of field {shape.shares_with}, "
+                f"whose table it shares, got {shape} and {owner}"
+            )
+    return shapes

@@ -1,0 +1,76 @@
+"""`MODELS`, the one table from a model's name to its class, and how a model is built from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import typing
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from ctrkit.fields import Cardinalities
+from ctrkit.models.base import CTRModel
+from ctrkit.models.eulernet import EulerNet
+from ctrkit.options import check_choice, from_mapping
+
+MODELS: dict[str, type[CTRModel]] = {
+    "eulernet": EulerNet,
+}
+
+
+@cache
+def model_options(name: str) -> type:
+    """Return the options of a model as a dataclass, for the command line and settings files.
+
+    They are the keywords of its constructor; the help texts are those of its docstring.
+
+    Raises:
+        ValueError: if there is no such model.
+    """
+    check_choice("model", name, MODELS)
+    model = MODELS[name]
+    hints = typing.get_type_hints(model.__init__)
+    helps = _argument_helps(inspect.getdoc(model) or "")
+    options = [
+        (
+            parameter.name,
+            hints[parameter.name],
+            dataclasses.field(
+                default=parameter.default,
+                metadata={"help": helps.get(parameter.name, ""), "choices": ()},
+            ),
+        )
+        for parameter in inspect.signature(model).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    return dataclasses.make_dataclass(f"{model.__name__}Options", options, frozen=True)
+
+
+def build_model(
+    name: str, cardinalities: Cardinalities, options: Mapping[str, Any], *, where: str
+) -> CTRModel:
+    """Return a new model of `MODELS`.
+
+    Args:
+        name: a key of `MODELS`.
+        cardinalities: fields of the data, in column order.
+        options: keywords of the model, checked by name and type.
+        where: where the options came from, for messages.
+
+    Raises:
+        ValueError: if the model or an option is unknown, or the model refuses a value.
+        TypeError: if an option has the wrong type.
+    """
+    checked: Any = from_mapping(model_options(name), options, where=where)
+    return MODELS[name](cardinalities, **{key: getattr(checked, key) for key in options})
+
+
+def _argument_helps(docstring: str) -> dict[str, str]:
+    """Return the texts of the ``Args:`` part of a docstring, by argument."""
+    part = re.search(r"^Args:\n((?:[ ]{4}.*\n?)+)", docstring, flags=re.MULTILINE)
+    entries = re.findall(
+        r"^[ ]{4}(\w+): (.*(?:\n[ ]{8}.*)*)", part.group(1) if part else "", flags=re.MULTILINE
+    )
+    return {name: " ".join(text.split()).rstrip(".") for name, text in entries}

@@ -1,0 +1,152 @@
+"""Options as frozen dataclasses: default, type and help stand in one line.
+
+The command line, TOML files and ``config.json`` are all read against the same classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar, overload
+
+T = TypeVar("T")
+
+SEQUENCES = (tuple, Sequence)
+"""Origins of the types that lists of TOML and JSON fit."""
+
+
+@overload
+def option(default: bool, help: str, *, choices: Iterable[str] = ()) -> bool: ...
+@overload
+def option(default: int, help: str, *, choices: Iterable[str] = ()) -> int: ...
+@overload
+def option(default: float, help: str, *, choices: Iterable[str] = ()) -> float: ...
+@overload
+def option(default: str, help: str, *, choices: Iterable[str] = ()) -> str: ...
+@overload
+def option(default: T, help: str, *, choices: Iterable[str] = ()) -> T: ...
+def option(default: Any, help: str, *, choices: Iterable[str] = ()) -> Any:
+    """Return a dataclass field with a default, a help text and, for names, the valid choices."""
+    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices)})
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"``, or the known names when none is close."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; choose from {', '.join(names)}"
+
+
+def check_choice(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise ``ValueError`` with a suggestion unless `name` is one of `known`."""
+    names = list(known)
+    if name not in names:
+        raise ValueError(f"unknown {what} {name!r}{suggest(str(name), names)}")
+
+
+def check_positive(**values: float) -> None:
+    """Raise ``ValueError`` unless every value is above zero."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, got {value!r}")
+
+
+def check_not_negative(**values: float) -> None:
+    """Raise ``ValueError`` unless every value is zero or more."""
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueError(f"{name} must not be negative, got {value!r}")
+
+
+def check_fraction(**values: float) -> None:
+    """Raise ``ValueError`` unless every value lies in [0, 1)."""
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
+
+
+def option_types(cls: type) -> dict[str, Any]:
+    """Return the resolved type of every option of a dataclass."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
+    """Build a dataclass of options from a mapping, refusing unknown names and wrong types.
+
+    Args:
+        cls: a dataclass made of `option` fields.
+        values: names and values, as read from TOML or JSON.
+        where: the file or place the mapping came from, for messages.
+
+    Raises:
+        ValueError: if a name is unknown or a value is refused by the class.
+        TypeError: if a value has the wrong type.
+    """
+    kinds = option_types(cls)
+    for name, value in values.items():
+        if name not in kinds:
+            raise ValueError(f"{where}: unknown option {name!r}{suggest(name, kinds)}")
+        if not _fits(value, kinds[name]):
+            raise TypeError(
+                f"{where}: option {name!r} must be {_spell(kinds[name])}, got {value!r}"
+            )
+    try:
+        return cls(**{name: _convert(value, kinds[name]) for name, value in values.items()})
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def to_mapping(options: Any) -> dict[str, Any]:
+    """Return a dataclass of options as plain data, ready for JSON."""
+    return dataclasses.asdict(options)
+
+
+def members(kind: Any) -> tuple[Any, ...]:
+    """Return the members of a union type, or the type alone."""
+    is_union = typing.get_origin(kind) in (typing.Union, types.UnionType)
+    return typing.get_args(kind) if is_union else (kind,)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    for member in members(kind):
+        origin = typing.get_origin(member) or member
+        if member is type(None):
+            if value is None:
+                return True
+        elif origin in SEQUENCES:
+            inner = typing.get_args(member)[0]
+            if isinstance(value, (list, tuple)) and all(_fits(item, inner) for item in value):
+                return True
+        elif origin is float:
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                return True
+        elif origin is int:
+            if isinstance(value, int) and not isinstance(value, bool):
+                return True
+        elif isinstance(value, origin):
+            return True
+    return False
+
+
+def _convert(value: Any, kind: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, int) and not isinstance(value, bool) and float in members(kind):
+        return float(value)
+    return value
+
+
+def _spell(kind: Any) -> str:
+    names = []
+    for member in members(kind):
+        if member is type(None):
+            names.append("nothing")
+        elif typing.get_origin(member) in SEQUENCES:
+            names.append(f"a list of {typing.get_args(member)[0].__name__}")
+        else:
+            names.append(member.__name__)
+    return " or ".join(names)

@@ -1,0 +1,43 @@
+"""Weights on disk: nothing in the file is executed when it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ctrkit.files import written_aside
+
+
+def save_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain data so that `load_tensors` reads them."""
+    with written_aside(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Read what `save_tensors` wrote; nothing in the file is executed.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is not a checkpoint, or is damaged.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # torch raises a dozen kinds for a damaged file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path} must be a ctrkit checkpoint, got a file unlike one: {reason}"
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must be a ctrkit checkpoint, got a {type(content).__name__}")
+    return content
+
+
+def weights_of(module: torch.nn.Module) -> dict[str, Tensor]:
+    """Return a copy of a module's weights on the CPU."""
+    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}

@@ -1,0 +1,84 @@
+"""TrainConfig: the options of one training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ctrkit.options import (
+    check_choice,
+    check_fraction,
+    check_not_negative,
+    check_positive,
+    option,
+)
+
+OPTIMIZERS = ("adam", "adamw")
+TABLE_OPTIMIZERS = ("auto", "dense", "lazy")
+SCHEDULES = ("constant", "plateau", "cosine")
+MONITORS = ("auc", "logloss")
+PRECISIONS = ("float32", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Options of one training run.
+
+    The loss of a step is ``BCE + penalty + table_l2 / 2 * ||table||^2 + net_l2 / 2 * ||net||^2``,
+    where the two L2 terms act through the optimizer (their gradients are added, their values are
+    not reported); with adamw they are decoupled from the gradient's statistics. The lazy table
+    optimizer regularises the rows of the batch only.
+
+    Raises:
+        ValueError: if a value is out of its range or a name is unknown.
+    """
+
+    epochs: int = option(20, "most passes over the training rows")
+    batch_size: int = option(4096, "rows per optimizer step")
+    learning_rate: float = option(1e-3, "step size of the optimizer")
+    optimizer: str = option("adam", "how weights are updated", choices=OPTIMIZERS)
+    table_optimizer: str = option(
+        "auto", "dense updates every row, lazy the batch's rows", choices=TABLE_OPTIMIZERS
+    )
+    table_learning_rate: float | None = option(None, "step size for the table, if another")
+    table_l2: float = option(0.0, "L2 on the embedding table: half of it times the squared norm")
+    net_l2: float = option(0.0, "L2 on all other weights")
+    clip_norm: float | None = option(None, "largest norm of the net's gradient")
+    schedule: str = option("plateau", "course of the step size", choices=SCHEDULES)
+    plateau_factor: float = option(0.1, "step size is multiplied by this without improvement")
+    warmup_steps: int = option(0, "steps in which the step size rises from 0")
+    min_learning_rate: float = option(1e-6, "the schedules do not go below this")
+    validations_per_epoch: int = option(1, "how often the validation rows are scored")
+    validate_every: int | None = option(None, "steps between validations, instead")
+    patience: int = option(2, "validations without a better one before stopping")
+    monitor: str = option(
+        "auc", "validation figure that chooses the best weights", choices=MONITORS
+    )
+    seed: int = option(2021, "seed of the start, the order of rows and dropout")
+    device: str = option("auto", "cpu, cuda, cuda:1 ...; auto takes CUDA where there is one")
+    precision: str = option("float32", "bf16 is autocast", choices=PRECISIONS)
+    compile: bool = option(False, "compile the model with torch.compile")
+
+    def __post_init__(self) -> None:
+        check_positive(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            validations_per_epoch=self.validations_per_epoch,
+            patience=self.patience,
+        )
+        check_not_negative(
+            table_l2=self.table_l2,
+            net_l2=self.net_l2,
+            warmup_steps=self.warmup_steps,
+            min_learning_rate=self.min_learning_rate,
+            seed=self.seed,
+        )
+        check_fraction(plateau_factor=self.plateau_factor)
+        for name in ("table_learning_rate", "clip_norm", "validate_every"):
+            if getattr(self, name) is not None:
+                check_positive(**{name: getattr(self, name)})
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("table_optimizer", self.table_optimizer, TABLE_OPTIMIZERS)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("monitor", self.monitor, MONITORS)
+        check_choice("precision", self.precision, PRECISIONS)

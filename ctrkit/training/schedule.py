@@ -1,0 +1,54 @@
+"""The course of the step size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from ctrkit.training.config import TrainConfig
+
+
+class Schedule:
+    """Sets the step size of several optimizers: warm-up, then constant, plateau or cosine::
+
+        rate = peak * min(1, step / warmup_steps) * scale
+        scale = 1                                             constant
+        scale = plateau_factor ** validations not improved    plateau
+        scale = (1 + cos(pi * progress)) / 2                  cosine, progress after the warm-up
+
+    but not below ``min_learning_rate`` (warm-up apart).
+    """
+
+    def __init__(
+        self, optimizers: Sequence[torch.optim.Optimizer], config: TrainConfig, total_steps: int
+    ) -> None:
+        self.config = config
+        self.total_steps = total_steps
+        self.scale = 1.0
+        self._groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        self._peaks = [group["lr"] for group in self._groups]
+
+    @property
+    def learning_rate(self) -> float:
+        """Present step size of the net (of the table where nothing else is trained)."""
+        return float(self._groups[-1]["lr"])
+
+    def before_step(self, step: int) -> None:
+        """Set the step size of step number `step`, which counts from 1."""
+        config = self.config
+        warmup = min(1.0, step / config.warmup_steps) if config.warmup_steps else 1.0
+        scale = self.scale
+        if config.schedule == "cosine":
+            after = max(0, step - config.warmup_steps)
+            progress = after / max(1, self.total_steps - config.warmup_steps)
+            scale = (1 + math.cos(math.pi * min(1.0, progress))) / 2
+        for group, peak in zip(self._groups, self._peaks, strict=True):
+            floor = min(config.min_learning_rate, peak)
+            group["lr"] = warmup * max(floor, peak * scale)
+
+    def after_validation(self, improved: bool) -> None:
+        """Lower the step size after a validation that was no better, if that is the schedule."""
+        if self.config.schedule == "plateau" and not improved:
+            self.scale *= self.config.plateau_factor

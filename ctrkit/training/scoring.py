@@ -1,0 +1,112 @@
+"""Scoring: logits of many rows in cache-sized chunks, and the metrics on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ctrkit.models import CTRModel
+from ctrkit.training.batches import Examples
+from ctrkit.training.compute import full_rate
+from ctrkit.training.metrics import Metrics, compute_metrics
+
+CHUNK_ROWS = 1024
+"""Rows scored at a time. Larger chunks fall out of the processor's cache: 2 to 2.6 times slower."""
+
+CUDA_CHUNK_ROWS = 65536
+
+IdsAndValues = tuple[NDArray[np.int32], NDArray[np.float32] | None]
+
+
+def score(
+    model: CTRModel, examples: Examples, *, precision: str = "float32"
+) -> NDArray[np.float32]:
+    """Return the logits ``(N,)`` of all rows, in eval mode and without gradients."""
+    parts = list(score_stream(model, [(examples.ids, examples.values)], precision=precision))
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+
+def score_stream(
+    model: CTRModel, blocks: Iterable[IdsAndValues], *, precision: str = "float32"
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the logits of consecutive blocks of rows, with memory bounded by the blocks.
+
+    Rows are cut into chunks counted from the first row of the stream, whatever the blocks, so
+    that the same rows in the same order give the same bits: ``predict`` on a file and
+    ``evaluate`` on the prepared rows agree exactly.
+    """
+    device = next(model.parameters()).device
+    chunk_rows = CUDA_CHUNK_ROWS if device.type == "cuda" else CHUNK_ROWS
+    was_training = model.training
+    model.eval()
+    try:
+        with full_rate(device), torch.inference_mode(), autocast(device, precision):
+            for ids, values in _rechunked(blocks, chunk_rows):
+                logits = model(
+                    torch.from_numpy(ids).to(device),
+                    None if values is None else torch.from_numpy(values).to(device),
+                )
+                yield logits.float().cpu().numpy()
+    finally:
+        model.train(was_training)
+
+
+def autocast(device: torch.device, precision: str) -> Any:
+    """Return the autocast context of a precision option; it does nothing for float32."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
+
+
+def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return ``1 / (1 + exp(-logits))`` in float64, which keeps apart what float32 would merge."""
+    wide = logits.astype(np.float64)
+    return np.exp(-np.logaddexp(0.0, -wide))
+
+
+def evaluate(model: CTRModel, examples: Examples, *, precision: str = "float32") -> Metrics:
+    """Return the metrics of a model on rows with labels.
+
+    Raises:
+        ValueError: if there is only one class.
+
+    Example:
+        >>> import numpy as np
+        >>> from types import SimpleNamespace
+        >>> from ctrkit.models import EulerNet
+        >>> rows = SimpleNamespace(ids=np.array([[0], [1]]), labels=np.array([0, 1]), values=None)
+        >>> evaluate(EulerNet([2], embedding_dim=4, orders=[2]), rows).rows
+        2
+    """
+    return compute_metrics(
+        np.asarray(examples.labels), probabilities(score(model, examples, precision=precision))
+    )
+
+
+def _rechunked(blocks: Iterable[IdsAndValues], chunk_rows: int) -> Iterator[IdsAndValues]:
+    """Yield chunks of exactly `chunk_rows` rows (fewer in the last), whatever the blocks."""
+    rest: IdsAndValues | None = None
+    for block_ids, block_values in blocks:
+        ids, values = block_ids, block_values
+        if rest is not None:
+            ids = np.concatenate([rest[0], ids])
+            if values is not None and rest[1] is not None:
+                values = np.concatenate([rest[1], values])
+        full = len(ids) - len(ids) % chunk_rows
+        for start in range(0, full, chunk_rows):
+            yield _slice(ids, values, start, start + chunk_rows)
+        rest = _slice(ids, values, full, len(ids))
+    if rest is not None and len(rest[0]):
+        yield rest
+
+
+def _slice(
+    ids: NDArray[np.int32], values: NDArray[np.float32] | None, start: int, stop: int
+) -> IdsAndValues:
+    # Copies: a memory-mapped slice is read-only, which torch.from_numpy warns of.
+    return np.array(ids[start:stop]), None if values is None else np.array(values[start:stop])

@@ -1,0 +1,312 @@
+"""Trainer: fit a model to rows, keep the weights that were best on the validation rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ctrkit.models import Batch, CTRModel
+from ctrkit.training.batches import Examples, shuffled_batches
+from ctrkit.training.checkpoint import load_tensors, save_tensors, weights_of
+from ctrkit.training.compute import choose_device, full_rate
+from ctrkit.training.config import TrainConfig
+from ctrkit.training.history import History, Record, TrainResult
+from ctrkit.training.metrics import Metrics
+from ctrkit.training.optimizers import is_lazy, make_optimizers, net_parameters
+from ctrkit.training.schedule import Schedule
+from ctrkit.training.scoring import autocast, evaluate
+
+
+class Observer(Protocol):
+    """Is told how a run goes: a progress bar, a TensorBoard writer, a notebook's live plot."""
+
+    def on_start(self, *, total_steps: int, num_rows: int) -> None:
+        """Say that training begins, for at most `total_steps` steps."""
+
+    def on_step(self, *, step: int, rows: int, loss: float | None) -> None:
+        """Say that a step was made; its loss, in nats per row, is given now and then."""
+
+    def on_validation(self, record: Record) -> None:
+        """Say that the validation rows were scored."""
+
+    def on_end(self) -> None:
+        """Say that training ended, well or not."""
+
+
+class Trainer:
+    """Trains a model: BCE of the logits, early stopping on validation rows, best weights kept.
+
+    Args:
+        config: the options of the run.
+        observers: who is told how it goes.
+
+    Example:
+        >>> import numpy as np
+        >>> from types import SimpleNamespace
+        >>> from ctrkit.models import EulerNet
+        >>> ids = np.arange(64).reshape(-1, 1) % 2
+        >>> rows = SimpleNamespace(ids=ids, labels=ids[:, 0], values=None)
+        >>> model = EulerNet([2], embedding_dim=4, orders=[2])
+        >>> result = Trainer(TrainConfig(epochs=3, batch_size=16)).fit(model, rows, rows)
+        >>> result.best.valid_auc
+        1.0
+    """
+
+    def __init__(
+        self, config: TrainConfig | None = None, *, observers: Sequence[Observer] = ()
+    ) -> None:
+        self.config = config or TrainConfig()
+        self.observers = tuple(observers)
+
+    def fit(
+        self,
+        model: CTRModel,
+        train: Examples,
+        valid: Examples | None = None,
+        *,
+        checkpoints: str | Path | None = None,
+        loss: Callable[[Batch], Tensor] | None = None,
+    ) -> TrainResult:
+        """Train `model` in place and return what happened.
+
+        Args:
+            model: moved to the device of the config, and left there with the best weights.
+            train: rows to learn from.
+            valid: rows that choose the best weights and the moment to stop; without them the run
+                lasts all its epochs and the last weights stay.
+            checkpoints: folder for ``best.pt`` and ``last.pt``, written at every validation;
+                without it the best weights are kept in memory.
+            loss: what to minimise on a batch; ``model.calculate_loss`` if not given.
+
+        Raises:
+            ValueError: if there are no rows, or the validation rows have one class only.
+            FloatingPointError: if the loss is not finite; names step, step size and checkpoint.
+        """
+        run = _Run(self.config, self.observers, model, train, valid, checkpoints, loss)
+        with full_rate(run.device), torch.random.fork_rng(_cuda_devices(run.device)):
+            torch.manual_seed(self.config.seed)
+            return run.train_to_end()
+
+
+class _Run:
+    """The state of one call of `Trainer.fit`."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        observers: Sequence[Observer],
+        model: CTRModel,
+        train: Examples,
+        valid: Examples | None,
+        checkpoints: str | Path | None,
+        loss: Callable[[Batch], Tensor] | None,
+    ) -> None:
+        self.config = config
+        self.observers = observers
+        self.device = choose_device(config.device)
+        self.model = model.to(self.device)
+        self.train_rows = train
+        self.valid_rows = valid
+        self.num_rows = len(train.labels)
+        self.keeper = _BestWeights(model, checkpoints)
+        self.loss = loss or model.calculate_loss
+        if config.compile:
+            self.loss = torch.compile(self.loss)
+        self.optimizers = make_optimizers(model, config)
+        self.net = net_parameters(model)
+        self.steps_per_epoch = max(1, -(-self.num_rows // config.batch_size))
+        self.schedule = Schedule(self.optimizers, config, config.epochs * self.steps_per_epoch)
+        self.validation_steps = self._validation_steps()
+        self.step = 0
+        self.since_better = 0
+        self.records: list[Record] = []
+        self.losses = _LossSum(self.device)
+        self.began = self.last_validation = time.perf_counter()
+
+    def _validation_steps(self) -> Callable[[int], bool]:
+        """Return the test for whether the validation rows are scored after a step."""
+        if self.config.validate_every is not None:
+            every = self.config.validate_every
+            return lambda step: step % every == 0
+        parts = min(self.config.validations_per_epoch, self.steps_per_epoch)
+        in_epoch = {round(self.steps_per_epoch * part / parts) for part in range(1, parts + 1)}
+        return lambda step: (step - 1) % self.steps_per_epoch + 1 in in_epoch
+
+    def train_to_end(self) -> TrainResult:
+        for observer in self.observers:
+            observer.on_start(
+                total_steps=self.config.epochs * self.steps_per_epoch, num_rows=self.num_rows
+            )
+        try:
+            stopped = self._train_epochs()
+        finally:
+            for observer in self.observers:
+                observer.on_end()
+        self.keeper.restore()
+        return self._result(stopped)
+
+    def _train_epochs(self) -> str:
+        for epoch in range(self.config.epochs):
+            for batch in shuffled_batches(
+                self.train_rows,
+                batch_size=self.config.batch_size,
+                seed=self.config.seed,
+                epoch=epoch,
+                device=self.device,
+            ):
+                self._train_step(batch)
+                if self.validation_steps(self.step):
+                    self._validate()
+                    if self.since_better >= self.config.patience:
+                        return f"no better validation in {self.since_better}"
+        if not self.records or self.records[-1].step != self.step:
+            self._validate()
+        return f"all {self.config.epochs} epochs done"
+
+    def _train_step(self, batch: Batch) -> None:
+        self.step += 1
+        self.schedule.before_step(self.step)
+        self.model.train()
+        with autocast(self.device, self.config.precision):
+            loss = self.loss(batch)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.config.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.net, self.config.clip_norm)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        shown = self.losses.add(loss.detach(), len(batch.labels), self.step)
+        if shown is not None:
+            self._require_finite(shown)
+        for observer in self.observers:
+            observer.on_step(step=self.step, rows=len(batch.labels), loss=shown)
+
+    def _require_finite(self, loss: float) -> None:
+        if loss - loss == 0:  # neither infinite nor NaN
+            return
+        raise FloatingPointError(
+            f"loss must be finite, got {loss} at step {self.step} with learning rate "
+            f"{self.schedule.learning_rate:.3g}; lower learning_rate or set clip_norm. "
+            f"{self.keeper.where()}"
+        )
+
+    def _validate(self) -> None:
+        now = time.perf_counter()
+        train_loss, rows = self.losses.mean_since_last()
+        self._require_finite(train_loss)
+        metrics: Metrics | None = None
+        if self.valid_rows is not None:
+            metrics = evaluate(self.model, self.valid_rows, precision=self.config.precision)
+        record = Record(
+            step=self.step,
+            epoch=self.step / self.steps_per_epoch,
+            train_loss=train_loss,
+            valid_auc=None if metrics is None else metrics.auc,
+            valid_logloss=None if metrics is None else metrics.logloss,
+            learning_rate=self.schedule.learning_rate,
+            rows_per_second=rows / (now - self.last_validation),
+            elapsed_seconds=time.perf_counter() - self.began,
+            best=False,
+        )
+        record = replace(record, best=self._is_better(record))
+        self.records.append(record)
+        self.keeper.keep(record.best)
+        self.since_better = 0 if record.best else self.since_better + 1
+        self.schedule.after_validation(record.best)
+        self.last_validation = time.perf_counter()
+        for observer in self.observers:
+            observer.on_validation(record)
+
+    def _is_better(self, record: Record) -> bool:
+        if record.valid_auc is None or record.valid_logloss is None:
+            return True
+        best = [old for old in self.records if old.best]
+        if not best:
+            return True
+        if self.config.monitor == "auc":
+            return record.valid_auc > (best[-1].valid_auc or 0.0)
+        return record.valid_logloss < (best[-1].valid_logloss or 0.0)
+
+    def _result(self, stopped: str) -> TrainResult:
+        return TrainResult(
+            best=next(record for record in reversed(self.records) if record.best),
+            history=History(tuple(self.records)),
+            epochs=self.step / self.steps_per_epoch,
+            steps=self.step,
+            seconds=time.perf_counter() - self.began,
+            num_parameters=sum(p.numel() for p in self.model.parameters()),
+            stopped=stopped,
+            settings={
+                "device": str(self.device),
+                "table_optimizer": "lazy" if is_lazy(self.model, self.config) else "dense",
+                "threads": torch.get_num_threads(),
+            },
+        )
+
+
+class _LossSum:
+    """Sums losses on the device; reads one only now and then, for a read waits for the device."""
+
+    READ_EVERY = 20
+
+    def __init__(self, device: torch.device) -> None:
+        self._sum = torch.zeros((), dtype=torch.float64, device=device)
+        self._rows = 0
+
+    def add(self, loss: Tensor, rows: int, step: int) -> float | None:
+        self._sum += loss.double() * rows
+        self._rows += rows
+        return float(loss) if step % self.READ_EVERY == 0 else None
+
+    def mean_since_last(self) -> tuple[float, int]:
+        mean, rows = float(self._sum) / max(1, self._rows), self._rows
+        self._sum.zero_()
+        self._rows = 0
+        return mean, rows
+
+
+class _BestWeights:
+    """Keeps the best weights, in a folder where there is one, else in memory."""
+
+    def __init__(self, model: CTRModel, folder: str | Path | None) -> None:
+        self.model = model
+        self.folder = None if folder is None else Path(folder)
+        self._in_memory: dict[str, Tensor] | None = None
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(self, is_best: bool) -> None:
+        if self.folder is None:
+            if is_best:
+                self._in_memory = weights_of(self.model)
+            return
+        content = {"model": self.model.state_dict()}
+        save_tensors(self.folder / "last.pt", content)
+        if is_best:
+            save_tensors(self.folder / "best.pt", content)
+
+    def restore(self) -> None:
+        weights: dict[str, Any] | None = self._in_memory
+        if self.folder is not None:
+            weights = load_tensors(self.folder / "best.pt")["model"]
+        if weights is not None:
+            self.model.load_state_dict(weights)
+
+    def where(self) -> str:
+        if self.folder is not None and (self.folder / "best.pt").exists():
+            return f"The last good checkpoint is {self.folder / 'best.pt'}."
+        if self._in_memory is not None:
+            self.restore()
+            return "The model holds the weights of its best validation again."
+        return "There is no good checkpoint yet: it failed before the first validation."
+
+
+def _cuda_devices(device: torch.device) -> list[int]:
+    return [device.index or 0] if device.type == "cuda" else []

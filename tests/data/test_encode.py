@@ -1,0 +1,176 @@
+"""Encoders: every kind of field, saved and loaded."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ctrkit.data import Encoder, Field, Schema
+from ctrkit.data.encode import SCHEMA_FILE, Statistics
+from ctrkit.data.tokens import Tokens
+from ctrkit.data.vocabulary import Vocabulary
+from ctrkit.fields import FieldShape, field_shapes
+
+SCHEMA = Schema(
+    [
+        Field("user", width=4),
+        Field("friends/of it", "multivalued", max_slots=2, shares_with="user"),
+        Field("page", hash_buckets=50),
+        Field("age", "integer"),
+        Field("price", "numeric"),
+        Field("size", "numeric", transform="log1p", width=2),
+        Field("note", "dropped"),
+    ],
+    label="click",
+)
+FRAME = pd.DataFrame(
+    {
+        "user": ["ann", "bob", "a long name of a user", None],
+        "friends/of it": ["bob|eve|ann", "", "ann", "a long name of a user"],
+        "page": ["p1", "p2", "", "p1"],
+        "age": [2, 30, None, -1],
+        "price": [1.0, None, 5.0, 3.0],
+        "size": [0.0, -1.5, None, 99.5],
+        "click": [0, 1, 1, 0],
+    }
+)
+
+
+def vocabulary(*texts):
+    return Vocabulary(Tokens.from_texts(list(texts)))
+
+
+@pytest.fixture
+def encoder():
+    return Encoder(
+        SCHEMA,
+        {"user": vocabulary("ann", "bob", "a long name of a user"), "age": vocabulary("2", "-1")},
+        {"price": Statistics(mean=3.0, deviation=2.0)},
+    )
+
+
+def test_every_kind_of_field_is_encoded(encoder):
+    rows = encoder.encode(FRAME)
+    page = rows.ids[:, 3]
+    np.testing.assert_array_equal(np.delete(rows.ids, 3, axis=1), [
+        # user, friends, friends, age, price, size
+        [2, 3, 1, 2, 1, 1],
+        [3, 0, 0, 1, 0, 1],
+        [4, 2, 0, 0, 1, 0],
+        [0, 4, 0, 3, 1, 1],
+    ])
+    assert page[0] == page[3] >= 2
+    assert page[2] == 0
+    np.testing.assert_allclose(rows.values, [
+        [-1.0, 0.0],
+        [1.0, -np.log(2.5)],
+        [1.0, 1.0],
+        [0.0, np.log(100.5)],
+    ], rtol=1e-6)
+    assert rows.labels.tolist() == [0, 1, 1, 0]
+    assert (rows.ids.dtype, rows.values.dtype, rows.labels.dtype) == ("int32", "float32", "uint8")
+
+
+def test_models_learn_the_shapes(encoder):
+    assert encoder.cardinalities == (
+        FieldShape(cardinality=5, width=4),
+        FieldShape(cardinality=5, num_slots=2, shares_with=0, width=4),
+        52,
+        4,
+        FieldShape(cardinality=2, has_value=True),
+        FieldShape(cardinality=2, has_value=True, width=2),
+    )
+    assert len(field_shapes(encoder.cardinalities)) == 6
+    assert encoder.num_ids == 5 + 52 + 4 + 2 + 2
+    assert encoder.slot_limits.tolist() == [5, 5, 5, 52, 4, 2, 2]
+
+
+def test_rows_without_label_have_none(encoder):
+    assert encoder.encode(FRAME.drop(columns="click")).labels is None
+
+
+def test_each_row_is_encoded_by_itself(encoder):
+    whole = encoder.encode(FRAME)
+    for number in range(len(FRAME)):
+        row = encoder.encode(FRAME.iloc[[number]])
+        np.testing.assert_array_equal(row.ids[0], whole.ids[number])
+        np.testing.assert_array_equal(row.values[0], whole.values[number])
+
+
+def test_a_missing_column_is_named(encoder):
+    with pytest.raises(ValueError, match="DataFrame: column 'price' is missing; did you mean 'pric'"):
+        encoder.encode(FRAME.rename(columns={"price": "pric"}))
+    with pytest.raises(ValueError, match="column 'user' is missing; the columns are friends/of it"):
+        encoder.encode(FRAME.drop(columns="user"))
+
+
+def test_a_dropped_column_may_be_missing_and_others_may_be_there(encoder):
+    assert len(encoder.encode(FRAME.assign(note="x", other=1))) == 4
+
+
+def test_files_give_back_the_encoder(encoder, tmp_path):
+    encoder.save(tmp_path)
+    loaded = Encoder.load(tmp_path)
+    assert loaded.fingerprint == encoder.fingerprint
+    np.testing.assert_array_equal(loaded.encode(FRAME).ids, encoder.encode(FRAME).ids)
+    np.testing.assert_array_equal(loaded.encode(FRAME).values, encoder.encode(FRAME).values)
+    names = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*"))
+    assert names == ["schema.json", "vocabularies/000_user.txt", "vocabularies/003_age.txt"]
+
+
+def test_fingerprints_differ_where_encoders_do(encoder):
+    others = [
+        Encoder(SCHEMA, encoder.vocabularies | {"age": vocabulary("2")}, encoder.statistics),
+        Encoder(SCHEMA, encoder.vocabularies | {"age": vocabulary("-1", "2")}, encoder.statistics),
+        Encoder(SCHEMA, encoder.vocabularies, {"price": Statistics(3.0, 2.5)}),
+        Encoder(SCHEMA.with_label("note"), encoder.vocabularies, encoder.statistics),
+    ]
+    assert len({one.fingerprint for one in [encoder, *others]}) == 5
+
+
+def test_what_an_encoder_lacks_is_named():
+    with pytest.raises(ValueError, match="vocabularies must hold one for field user"):
+        Encoder(SCHEMA, {})
+    with pytest.raises(ValueError, match="statistics must hold those of field price"):
+        Encoder(SCHEMA, {"user": vocabulary(), "age": vocabulary()})
+
+
+def damage_nothing(folder):
+    (folder / SCHEMA_FILE).unlink()
+
+
+def damage_json(folder):
+    (folder / SCHEMA_FILE).write_text("{")
+
+
+def damage_version(folder):
+    plain = json.loads((folder / SCHEMA_FILE).read_text())
+    (folder / SCHEMA_FILE).write_text(json.dumps(plain | {"format_version": 99}))
+
+
+def damage_vocabulary(folder):
+    (folder / "vocabularies" / "003_age.txt").unlink()
+
+
+def damage_size(folder):
+    (folder / "vocabularies" / "003_age.txt").write_text("2\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (damage_nothing, "holds no schema.json: it is not prepared data, or not whole"),
+        (damage_json, r"schema.json is damaged"),
+        (damage_version, "schema.json must have format_version 1, got 99; prepare the log again"),
+        (damage_vocabulary, "003_age.txt does not exist, the folder is not whole"),
+        (damage_size, "003_age.txt must hold 2 categories, got 1"),
+    ],
+)
+def test_a_damaged_folder_is_refused(encoder, tmp_path, damage, message):
+    encoder.save(tmp_path)
+    damage(tmp_path)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        Encoder.load(tmp_path)

@@ -1,0 +1,122 @@
+"""Fields, schemas, and their TOML."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctrkit.data import Field, Schema, built_in_schema
+
+EVERYTHING = Schema(
+    [
+        Field("user", "categorical", min_count=5, width=4),
+        Field("friend", "categorical", shares_with="user"),
+        Field("page", "categorical", hash_buckets=1000),
+        Field("age", "integer", min_count=2),
+        Field("price", "numeric", transform="log1p"),
+        Field("when", "timestamp", time_format="%Y-%m-%d %H:%M"),
+        Field("tags of it", "multivalued", separator=";", max_slots=3),
+        Field("note \"'\\", "dropped"),
+    ],
+    label="bought",
+    separator="\t",
+    header=False,
+    quote="",
+    min_count=3,
+    columns=(
+        *("user", "friend", "bought", "page", "age", "price", "when", "tags of it"),
+        "note \"'\\",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "schema", [EVERYTHING, built_in_schema("criteo"), built_in_schema("avazu")], ids=str
+)
+def test_toml_gives_back_the_schema(schema):
+    assert Schema.from_toml(schema.to_toml()) == schema
+    assert Schema.from_mapping(schema.to_mapping()) == schema
+
+
+def test_criteo_has_39_fields_and_avazu_23():
+    assert len(built_in_schema("criteo").model_fields) == 39
+    assert len(built_in_schema("avazu").model_fields) == 23
+
+
+def test_a_timestamp_becomes_two_fields():
+    names = [field.name for field in EVERYTHING.model_fields]
+    assert names == [
+        *("user", "friend", "page", "age", "price", "when_weekday", "when_hour", "tags of it")
+    ]
+
+
+def test_another_label_drops_the_former_one():
+    schema = Schema([Field("a"), Field("b")], label="click").with_label("b")
+    assert schema.label == "b"
+    assert [(f.name, f.kind) for f in schema.fields] == [("a", "categorical"), ("click", "dropped")]
+
+
+def test_another_label_keeps_its_place_in_files_without_header():
+    schema = Schema([Field("a"), Field("b")], label="click", header=False).with_label("b")
+    assert schema.file_columns == ("click", "a", "b")
+
+
+TOML_ERRORS = [
+    ('labl = "x"\n[fields]\na = "categorical"\n', "unknown option 'labl'; did you mean 'label'?"),
+    ('[fields]\na = { kind = "numeric", trasform = "log1p" }\n', "did you mean 'transform'?"),
+    ('[fields]\na = "categorial"\n', "unknown kind 'categorial'; did you mean 'categorical'?"),
+    ('[fields]\na = { min_count = "3" }\n', "option 'min_count' must be int or nothing, got '3'"),
+    ("[fields]\na = 3\n", "field a: must be a kind or a table, got 3"),
+    ('[fields]\na = { name = "b" }\n', "the name is the key"),
+    ("label = \n", "is not TOML"),
+    ("fields = 3\n", "fields must be a table, got 3"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), TOML_ERRORS)
+def test_what_is_wrong_in_a_schema_file_is_named(tmp_path, text, message):
+    path = tmp_path / "schema.toml"
+    path.write_text(text)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        Schema.from_toml(path)
+    assert message in str(caught.value)
+    assert "schema.toml" in str(caught.value)
+
+
+def test_a_schema_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"schema file .*none.toml does not exist"):
+        Schema.from_toml(tmp_path / "none.toml")
+
+
+FIELD_ERRORS = [
+    ({"kind": "numeric", "min_count": 2}, "field f: a numeric field has no min_count; it takes"),
+    ({"hash_buckets": 0}, "hash_buckets must be positive, got 0"),
+    ({"hash_buckets": 9, "min_count": 2}, "hash_buckets keeps no counts"),
+    ({"shares_with": "a", "width": 2}, "width belongs to a, which it shares"),
+    ({"kind": "timestamp", "time_format": "isoo"}, "unknown time_format 'isoo'; did you mean"),
+    ({"kind": "numeric", "transform": "log"}, "unknown transform 'log'"),
+    ({"kind": "multivalued", "separator": ""}, "separator must not be empty"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), FIELD_ERRORS)
+def test_options_must_fit_the_kind(options, message):
+    with pytest.raises(ValueError, match=message):
+        Field("f", **options)
+
+
+SCHEMA_ERRORS = [
+    ({"fields": []}, "fields must hold at least one that is not dropped"),
+    ({"fields": [Field("a"), Field("a")]}, "column names must differ, got 'a' twice"),
+    ({"fields": [Field("label")]}, "column names must differ, got 'label' twice"),
+    ({"fields": [Field("t", "timestamp"), Field("t_hour")]}, "field names must differ"),
+    ({"fields": [Field("b", shares_with="a"), Field("a")]}, "must name an earlier"),
+    ({"fields": [Field("a")], "separator": "||"}, "separator must be one ASCII character"),
+    ({"fields": [Field("a")], "separator": '"'}, "quote and separator must differ"),
+    ({"fields": [Field("a")], "columns": ("a",)}, "columns must name the label and every field"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), SCHEMA_ERRORS)
+def test_nonsense_in_a_schema_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Schema(**settings)

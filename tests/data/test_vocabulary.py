@@ -1,0 +1,83 @@
+"""Vocabularies: ids, thresholds, order, files."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from ctrkit.data.tokens import Tokens
+from ctrkit.data.vocabulary import Vocabulary, bucket_ids, by_frequency, count_keys
+
+TEXTS = ["plain", "with\nnewline", "back\\slash", "back\\nslash", "cr\r", "é", "a text of many bytes"]
+
+
+def test_ids_begin_after_the_reserved_ones():
+    vocabulary = Vocabulary(Tokens.from_texts(TEXTS))
+    keys = Tokens.from_texts([*TEXTS, "", "unseen", "another unseen text"]).keys
+    assert vocabulary.lookup(keys).tolist() == [2, 3, 4, 5, 6, 7, 8, 0, 1, 1]
+    assert vocabulary.cardinality == 9
+
+
+def test_an_empty_vocabulary_knows_missing_from_rare():
+    vocabulary = Vocabulary(Tokens.from_texts([]))
+    assert vocabulary.lookup(Tokens.from_texts(["", "x"]).keys).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("texts", [TEXTS, ["only"], [], ["a", "b"]])
+def test_files_give_back_the_vocabulary(tmp_path, texts):
+    path = tmp_path / "vocabulary.txt"
+    Vocabulary(Tokens.from_texts(texts)).save(path)
+    assert Vocabulary.load(path).tokens.texts() == texts
+    assert path.read_bytes().count(b"\n") == len(texts)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [("a\nb\na\n", "categories must differ, got 'a' twice"), ("a\n\n", "must not be empty")],
+)
+def test_a_damaged_file_is_refused(tmp_path, lines, message):
+    path = tmp_path / "vocabulary.txt"
+    path.write_text(lines)
+    with pytest.raises(ValueError, match=rf"vocabulary.txt: .*{message}"):
+        Vocabulary.load(path)
+
+
+def test_order_is_by_count_then_by_text():
+    counts = np.array([3, 5, 3, 5])
+    assert by_frequency([b"b", b"d", b"a", b"c"], counts) == [b"c", b"d", b"a", b"b"]
+
+
+@pytest.mark.parametrize("keys_at_once", [10_000, 50, 7])
+def test_counts_add_up_however_little_memory_there_is(keys_at_once):
+    generator = np.random.default_rng(1)
+    pieces = [
+        (generator.integers(0, 60, size=n).astype(np.uint64), generator.integers(0, 4, size=n))
+        for n in (0, 40, 100, 80)
+    ]
+    expected: Counter[int] = Counter()
+    for keys, counts in pieces:
+        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+            expected[key] += count
+    keys, counts = count_keys(lambda: iter(pieces), 220, min_count=6, keys_at_once=keys_at_once)
+    found = dict(zip(keys.tolist(), counts.tolist(), strict=True))
+    assert found == {key: count for key, count in expected.items() if key and count >= 6}
+
+
+def test_buckets_are_spread_evenly_and_leave_missing_apart():
+    keys = Tokens.from_texts(["", *(f"user {number}" for number in range(20_000))]).keys
+    ids = bucket_ids(keys, 20)
+    assert ids[0] == 0
+    counts = np.bincount(ids[1:], minlength=22)
+    assert counts[:2].tolist() == [0, 0]
+    assert np.abs(counts[2:] - 1000).max() < 5 * np.sqrt(1000)
+
+
+def test_buckets_never_change():
+    # Frozen when it was written: models trained with hashed fields rely on it.
+    keys = Tokens.from_texts(["68fd1e64", "a long text, longer than eight bytes", "é"]).keys
+    assert bucket_ids(keys, 1_000_000).tolist() == BUCKETS
+
+
+BUCKETS = [675575, 82847, 826769]

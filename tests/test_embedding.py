@@ -1,0 +1,151 @@
+"""FeatureEmbedding against its definition, written the slow way."""
+
+import pytest
+import torch
+
+from ctrkit.embedding import EMBEDDING_INITS, FeatureEmbedding
+from ctrkit.fields import FieldShape
+
+FIELDS = [
+    5,
+    FieldShape(cardinality=2, has_value=True),
+    FieldShape(cardinality=6, num_slots=3),
+    FieldShape(cardinality=5, shares_with=0),
+    FieldShape(cardinality=9, width=2),
+    FieldShape(cardinality=2, has_value=True, width=2),
+    FieldShape(cardinality=6, num_slots=2, shares_with=2),
+]
+
+
+@pytest.fixture
+def embedding() -> FeatureEmbedding:
+    torch.manual_seed(0)
+    return FeatureEmbedding(FIELDS, 4, init="xavier_normal")
+
+
+@pytest.fixture
+def rows() -> tuple[torch.Tensor, torch.Tensor]:
+    ids = torch.tensor(
+        [
+            [4, 1, 5, 2, 0, 3, 8, 1, 4, 0],
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            [2, 1, 1, 1, 1, 2, 3, 1, 0, 5],
+        ]
+    )
+    return ids, torch.tensor([[0.5, -2.0], [1.0, 1.0], [3.0, 0.25]])
+
+
+def test_equals_the_definition_written_out(embedding, rows):
+    ids, values = rows
+    narrow, wide = embedding.tables  # widths 2 and 4
+    # First rows: wide holds fields 0 (5), 1 (2), 2 (6), shared by 3 and 6; narrow 4 (9), 5 (2).
+    projection = embedding.projections[0]
+    for row, value, vectors in zip(ids, values, embedding(ids, values), strict=True):
+        pooled = [wide[7 + i] for i in row[2:5] if i] or [wide[7]]
+        last = [wide[7 + i] for i in row[8:10] if i] or [wide[7]]
+        expected = [
+            wide[row[0]],
+            wide[5 + row[1]] * value[0],
+            torch.stack(pooled).mean(0),
+            wide[row[5]],
+            narrow[row[6]] @ projection[0],
+            narrow[9 + row[7]] @ projection[1] * value[1],
+            torch.stack(last).mean(0),
+        ]
+        torch.testing.assert_close(vectors, torch.stack(expected))
+
+
+def test_changing_one_field_changes_its_vector_only(embedding, rows):
+    ids, values = rows
+    before = embedding(ids, values)
+    ids[0, 6] = 7
+    changed = (embedding(ids, values) != before).any(dim=2)
+    assert changed.nonzero().tolist() == [[0, 4]]
+
+
+def test_shared_fields_use_the_same_row(embedding, rows):
+    ids, values = rows
+    ids[:, 5] = ids[:, 0]
+    vectors = embedding(ids, values)
+    assert vectors[:, 3].equal(vectors[:, 0])
+
+
+def test_shared_fields_take_no_rows_of_their_own():
+    assert FeatureEmbedding([5, FieldShape(cardinality=5, shares_with=0)], 3).num_rows == 5
+
+
+def test_padding_does_not_count_in_a_pool():
+    embedding = FeatureEmbedding([FieldShape(cardinality=4, num_slots=3)], 2)
+    one = embedding(torch.tensor([[3, 0, 0], [0, 3, 0], [3, 3, 3]]))
+    assert one[0].equal(one[1])
+    torch.testing.assert_close(one[0], one[2])
+
+
+def test_only_looked_up_rows_get_a_gradient():
+    embedding = FeatureEmbedding([4, 4], 3)
+    embedding(torch.tensor([[1, 2]])).sum().backward()
+    touched = embedding.tables[0].grad.abs().sum(dim=1).nonzero().flatten()
+    assert touched.tolist() == [1, 6]
+
+
+def test_sparse_gradient_equals_the_dense_one(rows):
+    ids, _ = rows
+    torch.manual_seed(0)
+    embedding = FeatureEmbedding([9, 9, 9], 3)
+    embedding(ids[:, :3]).pow(2).sum().backward()
+    dense = embedding.tables[0].grad
+    embedding.tables[0].grad = None
+    embedding.sparse_gradient = True
+    embedding(ids[:, :3]).pow(2).sum().backward()
+    assert embedding.tables[0].grad.is_sparse
+    torch.testing.assert_close(embedding.tables[0].grad.to_dense(), dense)
+
+
+@pytest.mark.parametrize("init", EMBEDDING_INITS)
+def test_every_initialisation_fills_the_table(init):
+    torch.manual_seed(0)
+    table = FeatureEmbedding([50, 50], 8, init=init).tables[0]
+    assert 0 < table.std() < 1
+    assert torch.isfinite(table).all()
+
+
+@pytest.mark.parametrize(
+    ("ids", "values", "message"),
+    [
+        ((3, 2), (3, 1), r"ids must have shape \(B, 3\), got \(3, 2\)"),
+        ((3,), (3, 1), r"ids must have shape \(B, 3\), got \(3,\)"),
+        ((3, 3), None, r"values must have shape \(3, 1\), got None"),
+        ((3, 3), (3, 2), r"values must have shape \(3, 1\), got \(3, 2\)"),
+    ],
+)
+def test_wrong_shapes_are_errors(ids, values, message):
+    embedding = FeatureEmbedding([2, 2, FieldShape(cardinality=2, has_value=True)], 4)
+    given = None if values is None else torch.ones(values)
+    with pytest.raises(ValueError, match=message):
+        embedding(torch.zeros(ids, dtype=torch.int64), given)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FeatureEmbedding([], 4), "must name at least one field"),
+        (lambda: FeatureEmbedding([3, 0], 4), "cardinality must be at least 1, got 0"),
+        (lambda: FeatureEmbedding([3], 0), "embedding_dim must be positive, got 0"),
+        (lambda: FeatureEmbedding([3], 4, init="normal"), "unknown embedding initialisation"),
+        (
+            lambda: FeatureEmbedding([FieldShape(cardinality=3, shares_with=1), 3], 4),
+            "field 0 must share the table of an earlier field, got 1",
+        ),
+        (
+            lambda: FeatureEmbedding([4, FieldShape(cardinality=3, shares_with=0)], 4),
+            "field 1 must have the cardinality and width of field 0",
+        ),
+        (
+            lambda: FieldShape(cardinality=3, num_slots=2, has_value=True),
+            "a multi-valued field cannot carry a value",
+        ),
+    ],
+)
+def test_refuses_nonsense_when_built(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,81 @@
+"""LazyAdam against the formula, row by row."""
+
+import numpy as np
+import pytest
+import torch
+
+from ctrkit.embedding import FeatureEmbedding
+from ctrkit.training.optimizers import LazyAdam
+
+BETAS, EPS = (0.9, 0.999), 1e-8
+
+
+def run_lazy(batches, l2):
+    torch.manual_seed(0)
+    embedding = FeatureEmbedding([5], 3).double()
+    embedding.sparse_gradient = True
+    start = embedding.tables[0].detach().clone().numpy()
+    optimizer = LazyAdam(embedding.tables, lr=0.1, l2=l2)
+    for ids in batches:
+        optimizer.zero_grad()
+        embedding(torch.tensor(ids)[:, None]).pow(2).sum().backward()
+        optimizer.step()
+    return start, embedding.tables[0].detach().numpy()
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+def test_equals_the_formula_row_by_row(l2):
+    batches = [[0, 1, 1], [1, 2], [1], [4, 0, 4, 4]]
+    start, actual = run_lazy(batches, l2)
+    expected = start.copy()
+    for row in range(5):
+        first = second = np.zeros(3)
+        steps = 0
+        for ids in batches:
+            count = ids.count(row)
+            if not count:
+                continue
+            steps += 1
+            gradient = count * 2 * expected[row] + l2 * expected[row]
+            first = BETAS[0] * first + (1 - BETAS[0]) * gradient
+            second = BETAS[1] * second + (1 - BETAS[1]) * gradient**2
+            hat1, hat2 = first / (1 - BETAS[0] ** steps), second / (1 - BETAS[1] ** steps)
+            expected[row] -= 0.1 * hat1 / (np.sqrt(hat2) + EPS)
+    np.testing.assert_allclose(actual, expected, rtol=1e-10)
+
+
+def test_equals_dense_adam_where_every_row_is_seen_in_every_batch():
+    batches = [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0, 0], [0, 1, 2, 3, 4]]
+    start, lazy = run_lazy(batches, 0.2)
+    table = torch.nn.Parameter(torch.from_numpy(start.copy()))
+    optimizer = torch.optim.Adam([table], lr=0.1, weight_decay=0.2)
+    for ids in batches:
+        optimizer.zero_grad()
+        table[torch.tensor(ids)].pow(2).sum().backward()
+        optimizer.step()
+    np.testing.assert_allclose(lazy, table.detach().numpy(), rtol=1e-10)
+
+
+def test_leaves_unseen_rows_alone():
+    start, actual = run_lazy([[0, 1], [1]], l2=0.5)
+    assert np.array_equal(start[2:], actual[2:])
+
+
+def test_state_survives_saving():
+    embedding = FeatureEmbedding([5], 3)
+    embedding.sparse_gradient = True
+    optimizer = LazyAdam(embedding.tables)
+    embedding(torch.tensor([[1]])).sum().backward()
+    optimizer.step()
+    again = LazyAdam(embedding.tables)
+    again.load_state_dict(optimizer.state_dict())
+    state = again.state[embedding.tables[0]]
+    assert state["steps"].flatten().tolist() == [0, 1, 0, 0, 0]
+    assert torch.equal(state["first"], optimizer.state[embedding.tables[0]]["first"])
+
+
+def test_refuses_dense_gradients():
+    embedding = FeatureEmbedding([5], 3)
+    embedding(torch.tensor([[1]])).sum().backward()
+    with pytest.raises(ValueError, match="LazyAdam needs sparse gradients"):
+        LazyAdam(embedding.tables).step()

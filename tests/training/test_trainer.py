@@ -1,0 +1,308 @@
+"""The trainer: what is promised of a run, on small generated rows."""
+
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from ctrkit.models import EulerNet
+from ctrkit.training import TrainConfig, Trainer, evaluate, score, score_stream
+from ctrkit.training.batches import shuffled_batches
+
+CPU = torch.device("cpu")
+
+
+def make_rows(num_rows: int, seed: int = 0) -> SimpleNamespace:
+    """Rows whose clicks depend on two of three fields."""
+    generator = np.random.default_rng(seed)
+    ids = generator.integers(0, 6, (num_rows, 3)).astype(np.int32)
+    logits = np.where((ids[:, 0] < 3) == (ids[:, 1] < 3), 1.5, -1.5)
+    labels = (generator.random(num_rows) < 1 / (1 + np.exp(-logits))).astype(np.uint8)
+    return SimpleNamespace(ids=ids, labels=labels, values=None)
+
+
+TRAIN, VALID = make_rows(2000), make_rows(500, seed=1)
+
+
+def make_model(seed: int = 0) -> EulerNet:
+    torch.manual_seed(seed)
+    return EulerNet([6, 6, 6], embedding_dim=4, orders=[6], embedding_init="xavier_normal")
+
+
+def fit(model=None, *, valid=VALID, **options):
+    model = model or make_model()
+    defaults = {"epochs": 3, "batch_size": 128, "learning_rate": 0.02, "schedule": "constant"}
+    settings = {**defaults, **options}
+    return model, Trainer(TrainConfig(**settings)).fit(model, TRAIN, valid)
+
+
+def test_learns_an_interaction():
+    _, result = fit(epochs=15, patience=15)
+    assert result.best.valid_auc > 0.78  # the truth itself reaches about .82
+
+
+def test_keeps_the_weights_of_the_best_validation():
+    model, result = fit(epochs=12, learning_rate=0.3, schedule="constant", patience=12)
+    aucs = [record.valid_auc for record in result.history]
+    assert result.best.valid_auc == max(aucs)
+    assert evaluate(model, VALID).auc == result.best.valid_auc
+    assert aucs[-1] != max(aucs)  # so that restoring was needed at all
+
+
+def test_same_seed_gives_the_same_weights():
+    first, second = (score(fit()[0], VALID) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, score(fit(seed=7)[0], VALID))
+
+
+def test_does_not_disturb_the_callers_random_numbers_and_settings():
+    model = make_model()
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    fit(model)
+    assert torch.rand(3).equal(expected)
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.tensor(1e-40) * 1.0 != 0
+
+
+def test_stops_after_patience_validations_without_a_better_one():
+    _, result = fit(epochs=50, learning_rate=1e-12, schedule="constant", patience=3)
+    assert result.epochs < 50
+    assert result.stopped == "no better validation in 3"
+
+
+def test_runs_all_epochs_without_validation_rows():
+    _, result = fit(valid=None)
+    assert result.epochs == 3
+    assert result.best.valid_auc is None
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ({"validations_per_epoch": 1}, [16, 32, 48]),
+        ({"validations_per_epoch": 2}, [8, 16, 24, 32, 40, 48]),
+        ({"validate_every": 20}, [20, 40, 48]),
+        ({"validations_per_epoch": 1000, "epochs": 1}, list(range(1, 17))),
+    ],
+)
+def test_validates_when_asked(options, steps):
+    _, result = fit(patience=1000, **options)
+    assert [record.step for record in result.history] == steps
+
+
+def test_history_is_plain_data():
+    _, result = fit()
+    assert len(result.history.to_frame()) == len(result.history.to_dicts()) == 3
+    assert result.to_dict()["num_parameters"] == sum(p.numel() for p in make_model().parameters())
+    assert "<table" in result._repr_html_()
+
+
+def test_plateau_lowers_the_step_size_without_improvement():
+    _, result = fit(
+        epochs=4, learning_rate=1e-12, min_learning_rate=0, schedule="plateau", patience=4
+    )
+    rates = [record.learning_rate for record in result.history]
+    assert rates[-1] < rates[0]
+
+
+def test_cosine_falls_to_the_floor_after_a_warm_up():
+    _, result = fit(
+        schedule="cosine", warmup_steps=8, validate_every=4, patience=99, min_learning_rate=1e-4
+    )
+    rates = [record.learning_rate for record in result.history]
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[1] == pytest.approx(0.02)
+    assert rates[-1] == pytest.approx(1e-4)
+
+
+def test_table_l2_is_half_of_it_times_the_squared_norm():
+    """One SGD-like look: the first Adam moment after a step is 0.1 times the whole gradient."""
+    from ctrkit.training.optimizers import make_optimizers
+
+    model = make_model().eval()
+    config = TrainConfig(table_l2=0.5, net_l2=0.25)
+    table, net = make_optimizers(model, config)
+    batch = next(shuffled_batches(TRAIN, batch_size=64, seed=0, epoch=0, device=CPU))
+    loss = functional.binary_cross_entropy_with_logits(model(batch.ids), batch.labels)
+    weight, mu = model.embedding.tables[0], model.mu
+    whole = loss + 0.25 * weight.pow(2).sum() + 0.125 * mu.pow(2).sum()
+    expected = torch.autograd.grad(whole, [weight, mu])
+    model.calculate_loss(batch).backward()
+    table.step()
+    net.step()
+    torch.testing.assert_close(table.state[weight]["exp_avg"], 0.1 * expected[0])
+    torch.testing.assert_close(net.state[mu]["exp_avg"], 0.1 * expected[1])
+
+
+@pytest.mark.parametrize(
+    "options", [{"optimizer": "adamw"}, {"clip_norm": 0.1}, {"compile": False}]
+)
+def test_other_options_train_too(options):
+    _, result = fit(epochs=8, patience=8, **options)
+    assert result.best.valid_auc > 0.7
+
+
+def test_trains_under_bf16_autocast():
+    _, result = fit(epochs=12, patience=12, precision="bf16")
+    assert result.best.valid_auc > 0.7
+
+
+def test_a_custom_loss_is_minimised_instead():
+    model = make_model()
+    target = 3.0
+    Trainer(TrainConfig(epochs=30, learning_rate=0.02)).fit(
+        model, TRAIN, loss=lambda batch: (model(batch.ids) - target).pow(2).mean()
+    )
+    assert abs(score(model, VALID).mean() - target) < 0.5
+
+
+def test_non_finite_loss_stops_the_run_and_names_the_checkpoint(tmp_path):
+    model = make_model()
+    calls = []
+
+    def loss(batch):
+        calls.append(1)
+        bad = float("nan") if len(calls) > 16 else 1.0
+        return model.calculate_loss(batch) * bad
+
+    trainer = Trainer(TrainConfig(epochs=3, batch_size=128))
+    with pytest.raises(
+        FloatingPointError,
+        match=r"loss must be finite, got nan at step 20 with learning rate 0.001.*best\.pt",
+    ):
+        trainer.fit(model, TRAIN, VALID, checkpoints=tmp_path, loss=loss)
+    saved = torch.load(tmp_path / "best.pt", weights_only=True)["model"]
+    assert all(torch.isfinite(value).all() for value in saved.values())
+
+
+def test_non_finite_loss_without_a_folder_gives_the_best_weights_back():
+    model = make_model()
+    calls = []
+
+    def loss(batch):
+        calls.append(1)
+        return model.calculate_loss(batch) * (float("inf") if len(calls) > 16 else 1.0)
+
+    with pytest.raises(FloatingPointError, match="holds the weights of its best validation again"):
+        Trainer(TrainConfig(batch_size=128)).fit(model, TRAIN, VALID, loss=loss)
+    assert np.isfinite(score(model, VALID)).all()
+
+
+def test_writes_best_and_last_checkpoints(tmp_path):
+    model = make_model()
+    Trainer(TrainConfig(epochs=2)).fit(model, TRAIN, VALID, checkpoints=tmp_path / "new")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["best.pt", "last.pt"]
+
+
+def test_observers_hear_of_every_step_and_row():
+    heard = {"rows": 0, "steps": [], "validations": 0, "ended": 0, "losses": 0}
+
+    class Ear:
+        def on_start(self, *, total_steps, num_rows):
+            heard["total"] = (total_steps, num_rows)
+
+        def on_step(self, *, step, rows, loss):
+            heard["steps"].append(step)
+            heard["rows"] += rows
+            heard["losses"] += loss is not None
+
+        def on_validation(self, record):
+            heard["validations"] += 1
+
+        def on_end(self):
+            heard["ended"] += 1
+
+    config = TrainConfig(epochs=2, batch_size=128)
+    Trainer(config, observers=[Ear()]).fit(make_model(), TRAIN, VALID)
+    assert heard["total"] == (32, 2000)
+    assert heard["steps"] == list(range(1, 33))
+    assert (heard["rows"], heard["validations"], heard["ended"]) == (4000, 2, 1)
+    assert heard["losses"] > 0
+
+
+def test_every_row_comes_once_an_epoch_in_another_order():
+    rows = SimpleNamespace(ids=np.arange(10)[:, None], labels=np.zeros(10), values=None)
+
+    def order(epoch, seed=0):
+        batches = shuffled_batches(rows, batch_size=4, seed=seed, epoch=epoch, device=CPU)
+        return [int(i) for batch in batches for i in batch.ids]
+
+    assert sorted(order(0)) == list(range(10))
+    assert order(0) == order(0)
+    assert order(0) != order(1)
+    assert order(0) != order(0, seed=1)
+
+
+def test_logits_do_not_depend_on_how_rows_arrive():
+    model = make_model()
+    rows = make_rows(5000)
+    whole = score(model, rows)
+    cuts = [0, 1, 700, 2500, 2501, 5000]
+    blocks = [(rows.ids[a:b], None) for a, b in itertools.pairwise(cuts)]
+    assert np.array_equal(np.concatenate(list(score_stream(model, blocks))), whole)
+
+
+def test_scoring_leaves_the_mode_as_it_was():
+    model = make_model().train()
+    score(model, VALID)
+    assert model.training
+
+
+def test_training_without_rows_is_an_error():
+    with pytest.raises(ValueError, match="training needs at least one row, got none"):
+        Trainer().fit(make_model(), make_rows(0), VALID)
+
+
+def test_validation_rows_of_one_class_are_an_error():
+    valid = make_rows(100)
+    valid.labels[:] = 1
+    with pytest.raises(ValueError, match="AUC needs both classes, got 100 clicks in 100 rows"):
+        Trainer().fit(make_model(), TRAIN, valid)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"learning_rate": 0.0}, "learning_rate must be positive, got 0.0"),
+        ({"learning_rate": -1.0}, "learning_rate must be positive, got -1.0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be positive, got nan"),
+        ({"batch_size": 0}, "batch_size must be positive, got 0"),
+        ({"table_l2": -0.1}, "table_l2 must not be negative, got -0.1"),
+        ({"optimizer": "adm"}, r"unknown optimizer 'adm'; did you mean 'adam'\?"),
+        ({"schedule": "linear"}, "unknown schedule 'linear'; choose from constant, cosine, plat"),
+        ({"clip_norm": 0.0}, "clip_norm must be positive, got 0.0"),
+    ],
+)
+def test_options_out_of_range_are_errors(options, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**options)
+
+
+@pytest.mark.parametrize("name", ["cpux", "gpu"])
+def test_unknown_devices_are_errors(name):
+    with pytest.raises(ValueError, match=f"device must be auto, cpu, cuda or cuda:N, got '{name}'"):
+        fit(device=name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_a_missing_cuda_device_is_an_error():
+    with pytest.raises(ValueError, match="device 'cuda:1' is not there: 0 CUDA devices; use cpu"):
+        fit(device="cuda:1")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_trains_on_cuda():
+    model, result = fit(device="cuda", epochs=15, patience=15)
+    assert next(model.parameters()).is_cuda
+    assert result.best.valid_auc > 0.78
+
+
+@pytest.mark.slow
+def test_trains_compiled():
+    _, result = fit(epochs=8, patience=8, compile=True)
+    assert result.best.valid_auc > 0.7
