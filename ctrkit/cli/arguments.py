@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tomllib
-from collections.abc import Iterable, Sequence
+import typing
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -62,14 +63,16 @@ def add_options(parser: argparse.ArgumentParser, title: str, *classes: type) -> 
 
 
 def collect(
-    classes: dict[str, type], arguments: argparse.Namespace, config: Path | None
+    classes: dict[str, type],
+    arguments: argparse.Namespace,
+    settings: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Build the options of every section from the settings file and the flags, which win.
 
     Args:
         classes: the dataclass of every section of the file, for example ``{"train": TrainConfig}``.
         arguments: the parsed command line.
-        config: a TOML file with those sections, or None.
+        settings: the sections of a settings file, see `read_settings`.
 
     Returns:
         An object of its dataclass for every section.
@@ -77,14 +80,13 @@ def collect(
     Raises:
         ValueError: if a section or option is unknown, or a value is refused.
         TypeError: if a value has the wrong type.
-        FileNotFoundError: if there is no such file.
     """
-    sections = {} if config is None else read_settings(config, classes)
     built: dict[str, Any] = {}
     for section, cls in classes.items():
-        values = dict(sections.get(section, {}))
+        values = dict(settings.get(section, {}))
         if values:
-            from_mapping(cls, values, where=f"{config} [{section}]")  # blame the file, not a flag
+            # Alone first, so that a mistake in the file is not blamed on a flag.
+            from_mapping(cls, values, where=f"{arguments.config} [{section}]")
         values.update(given(arguments, [field.name for field in dataclasses.fields(cls)]))
         built[section] = from_mapping(cls, values, where="options")
     return built
@@ -96,13 +98,15 @@ def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]
     return {name: value for name, value in values.items() if value is not NOT_GIVEN}
 
 
-def read_settings(path: Path, sections: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Read a TOML settings file and check the names of its sections.
+def read_settings(path: Path | None, sections: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Read a TOML settings file and check the names of its sections; no file has none.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no TOML, or has an unknown section or a key outside of one.
     """
+    if path is None:
+        return {}
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -139,8 +143,6 @@ def _conversion(kind: Any) -> dict[str, Any]:
 
 
 def _sequence_of(kind: Any) -> Any:
-    import typing
-
     return typing.get_args(kind)[0] if typing.get_origin(kind) in SEQUENCES else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ctrkit.cli.arguments import collect
+from ctrkit.cli.arguments import collect, read_settings
 from ctrkit.cli.inputs import add_raw_files, prepare_from
 from ctrkit.data import PrepareConfig
 
@@ -20,5 +20,6 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prepare, and show what came of it."""
-    config = collect({"data": PrepareConfig}, arguments, arguments.config)["data"]
+    settings = read_settings(arguments.config, ["data"])
+    config = collect({"data": PrepareConfig}, arguments, settings)["data"]
     print(prepare_from(arguments, config, arguments.inputs, arguments.out))

@@ -17,6 +17,8 @@ from ctrkit.serving.experiment import train_run
 from ctrkit.training import Observer, TrainConfig
 from ctrkit.training.tensorboard import TensorBoardWriter
 
+DEFAULT_MODEL = "eulernet"
+
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments; those of all models, for the model is not known yet."""
@@ -24,7 +26,9 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "inputs", type=Path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write")
-    parser.add_argument("--model", metavar="NAME", help=f"{', '.join(MODELS)} (default: eulernet)")
+    parser.add_argument(
+        "--model", metavar="NAME", help=f"{', '.join(MODELS)} (default: {DEFAULT_MODEL})"
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML, under flags")
     parser.add_argument("--tensorboard", action="store_true", help="write RUN/tensorboard as well")
     add_raw_files(parser)
@@ -35,9 +39,12 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, evaluate on the test rows once, and write the run."""
-    name = model_name(arguments.model, arguments.config)
+    settings = read_settings(arguments.config, ["model", "train", "data"])
+    named = settings.get("model", {}).pop("name", DEFAULT_MODEL)
+    name = arguments.model or named
+    check_choice("model", name, MODELS)
     sections = {"model": model_options(name), "train": TrainConfig, "data": PrepareConfig}
-    options = collect(sections, arguments, arguments.config)
+    options = collect(sections, arguments, settings)
     out: Path = arguments.out
     if (out / "metrics.json").exists() and not options["data"].force:
         raise ValueError(f"--out {out} holds a finished run; give a new folder, or --force")
@@ -58,13 +65,3 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{outcome.result.stopped} after {outcome.result.seconds:.0f} s", file=sys.stderr)
     print(metrics_table(outcome.evaluations))
     print(f"run written to {out}", file=sys.stderr)
-
-
-def model_name(flag: str | None, config: Path | None) -> str:
-    """Return the model of the flag, else of the settings file, else ``eulernet``."""
-    name = flag
-    if name is None and config is not None:
-        name = read_settings(config, ("model", "train", "data")).get("model", {}).get("name")
-    name = name or "eulernet"
-    check_choice("model", name, MODELS)
-    return name

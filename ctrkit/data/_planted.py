@@ -49,7 +49,9 @@ class SyntheticConfig:
     num_groups: int = option(4, "groups that the frequent values of a field fall into")
     num_fields: int = option(12, "fields that take part in interactions")
     frequent_share: float = option(1e-2, "share of rows from which a value counts as frequent")
-    tail_start: float = option(0.25, "how rare even the least rare values of the tail are")
+    tail_start: float = option(
+        0.25, "0 for a tail with many values seen some tens of times, 0.25 for few"
+    )
     num_days: int = option(10, "days that an Avazu log covers")
 
     def __post_init__(self) -> None:

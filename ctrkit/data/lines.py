@@ -219,7 +219,8 @@ def _parse_by_csv(data: bytes, layout: Layout, wanted: Collection[str], where: W
                 lines.append(line)
             line = reader.line_num
     except csv.Error as error:
-        raise ValueError(f"{where(line)}: {error}") from error
+        hint = '; if quotes mean nothing in this file, set quote = "" in the schema'
+        raise ValueError(f"{where(line)}: {error}{hint * bool(layout.quote)}") from error
     columns = {}
     for index, name in enumerate(layout.columns):
         if name in wanted:

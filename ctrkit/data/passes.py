@@ -38,7 +38,7 @@ from ctrkit.data.tokens import Keys, Tokens
 from ctrkit.data.vocabulary import Vocabulary, by_frequency, count_keys
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredCells:
     """The cells of one field and block, put aside.
 
@@ -149,20 +149,24 @@ def count_block(
         block: the block.
         start: position of its first row in the source that is split.
         split: the rule.
-        count_all: count in all rows, not in training rows only.
+        count_all: count categories in all rows, not in training rows only.
         schema: the columns.
         path: file to put the counts into.
     """
     times = None if block.times is None else block.times.read()
     parts: Parts = split.parts(Span(start, block.num_rows, times))
     labels = block.labels.read()
-    chosen = slice(None) if count_all else np.flatnonzero(parts == 0)
+    training = np.flatnonzero(parts == 0)
+    counted = slice(None) if count_all else training
     fields = []
     with Spill(path) as spill:
         stored_parts = spill.put(parts)
         for model_field, stored in zip(schema.model_fields, block.fields, strict=True):
-            if needs_vocabulary(schema, model_field) or needs_statistics(model_field):
-                counts = spill.put(_counts(stored, chosen))
+            if needs_vocabulary(schema, model_field):
+                counts = spill.put(_counts(stored, counted))
+                fields.append(dataclasses.replace(stored, counts=counts))
+            elif needs_statistics(model_field):
+                counts = spill.put(_counts(stored, training))
                 fields.append(dataclasses.replace(stored, counts=counts))
             else:
                 fields.append(stored)

@@ -194,8 +194,8 @@ def prepare(
     job = _Preparation(config, resolved, sources, progress or (lambda _: None))
     if out is None:
         folder = TemporaryFolder(Path(tempfile.mkdtemp(prefix="ctrkit-")))
-        return job.run(folder.path / "data").keep(folder)
-    return job.run(Path(out))
+        return job.run(folder.path / "data", durable=False).keep(folder)
+    return job.run(Path(out), durable=True)
 
 
 @dataclass
@@ -207,12 +207,17 @@ class _Preparation:
     sources: dict[str, list[Source]]
     progress: ProgressCallback
 
-    def run(self, out: Path) -> PreparedData:
-        """Return the prepared data, made where it does not exist."""
+    def run(self, out: Path, *, durable: bool) -> PreparedData:
+        """Return the prepared data, made where it does not exist.
+
+        Args:
+            out: the folder.
+            durable: wait until all of it is on the disk before it gets its name.
+        """
         time_field = self._time_field()
         if self._is_there(out):
             return load(out)
-        with _new_folder(out, force=self.config.force) as folder:
+        with _new_folder(out, force=self.config.force, durable=durable) as folder:
             workers = self.config.num_workers or min(_num_processors(), MAX_WORKERS)
             spill = folder / "spill"
             spill.mkdir()
@@ -223,7 +228,7 @@ class _Preparation:
                 self._write(pool, workers, folder, counted, encoder)
             shutil.rmtree(spill)
             encoder.save(folder, extra={"prepared": self._info(counted)})
-        return load(out)
+        return load(out, check_ids=False)
 
     def _time_field(self) -> Field | None:
         if self.config.split != "time":
@@ -500,7 +505,7 @@ def _in_order(
 
 
 @contextlib.contextmanager
-def _new_folder(out: Path, *, force: bool) -> Iterator[Path]:
+def _new_folder(out: Path, *, force: bool, durable: bool) -> Iterator[Path]:
     """Give a folder aside, which becomes `out` at the end, or vanishes if that is not reached."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -510,23 +515,34 @@ def _new_folder(out: Path, *, force: bool) -> Iterator[Path]:
         raise OSError(f"cannot write to {out.parent}: {error.strerror or error}") from error
     try:
         yield folder
-        for path in sorted(folder.rglob("*")):
-            _sync(path)
-        _sync(folder)
+        if durable:
+            _sync(folder)
         if force and out.exists():
             old = folder.with_suffix(".old")
             out.rename(old)
-            folder.rename(out)
+            try:
+                folder.rename(out)
+            except BaseException:
+                old.rename(out)
+                raise
             shutil.rmtree(old)
         else:
             folder.rename(out)
-        _sync(out.parent)
+        if durable:
+            _sync_one(out.parent)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _sync(path: Path) -> None:
+def _sync(folder: Path) -> None:
+    """Wait until a folder and all that is in it is on the disk."""
+    for path in folder.rglob("*"):
+        _sync_one(path)
+    _sync_one(folder)
+
+
+def _sync_one(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -67,16 +67,16 @@ class TextSource:
 
     Args:
         path: the file.
-        block_bytes: size of a block before decoding.
+        block_bytes: size of a block; None for `BLOCK_BYTES`. No result depends on it.
 
     Raises:
         FileNotFoundError: if the file does not exist.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, block_bytes: int | None = None) -> None:
         self._path = Path(path)
         self.name = str(path)
-        self._block_bytes = block_bytes
+        self._block_bytes = block_bytes or BLOCK_BYTES
         self._hash: str | None = None
         check_file(self._path)
 

@@ -123,12 +123,7 @@ def infer_schema(
     reading = Schema((Field("any"),), label="", separator=separator)
     block = next(iter(opened.blocks(reading)))
     table = block.table(block.columns)
-    chosen = label or next((c for c in block.columns if c.lower() in LABEL_NAMES), None)
-    if chosen is None:
-        raise ValueError(
-            f"{opened.name}: no column is called {', '.join(LABEL_NAMES[:-1])} or "
-            f"{LABEL_NAMES[-1]}; name the label column, one of {', '.join(block.columns)}"
-        )
+    chosen = _label(opened.name, block.columns) if label is None else label
     if chosen not in block.columns:
         raise ValueError(
             f"{opened.name}: unknown column {chosen!r}{suggest(chosen, block.columns)}"
@@ -145,6 +140,21 @@ def infer_schema(
             fields.append(Field(name, CATEGORICAL))
     fields = [field for field in fields if field.name != chosen]
     return dataclasses.replace(reading, fields=tuple(fields), label=chosen)
+
+
+def _label(name: str, columns: Sequence[str]) -> str:
+    found = [column for column in columns if column.lower() in LABEL_NAMES]
+    if len(found) == 1:
+        return found[0]
+    names = f"{', '.join(LABEL_NAMES[:-1])} or {LABEL_NAMES[-1]}"
+    if found:
+        raise ValueError(
+            f"{name}: only one column may be called {names}, got {' and '.join(found)}; "
+            "name the label column, and drop the other in a schema"
+        )
+    raise ValueError(
+        f"{name}: no column is called {names}; name the label column, one of {', '.join(columns)}"
+    )
 
 
 def _date_columns(source: SourceLike) -> set[str]:

@@ -337,6 +337,7 @@ class _Source:
             separator="," if self.is_avazu else "\t",
         )
         header = ",".join(self.column_names) + "\n" if self.is_avazu else ""
+        hour_tokens = _hour_tokens(self.config.num_days)
         for number, chunk in enumerate(self.chunks()):
             generator = self._generator(_TEXT_STREAM, number)
             for column, (field, entries) in enumerate(
@@ -345,11 +346,11 @@ class _Source:
                 matrix.set(column, self.layout.draw_tokens(field, entries, generator))
             count = len(chunk.labels)
             labels = np.pad(chunk.labels, (0, _CHUNK_ROWS - count))
-            matrix.set(num_leading - 2 if self.is_avazu else 0, _DIGITS[labels])
+            matrix.set(1 if self.is_avazu else 0, _DIGITS[labels])
             if self.is_avazu:
                 for cell, tokens in enumerate(_id_tokens(generator)):
                     matrix.set(0, tokens, cell=cell)
-                matrix.set(2, _hour_tokens(self.config.num_days)[chunk.hours])
+                matrix.set(2, hour_tokens[chunk.hours])
             yield header.encode() + matrix.text(count), chunk.labels, chunk.steps
             header = ""
 

@@ -81,6 +81,8 @@ class Run:
         Raises:
             ValueError: if a column is missing or a value cannot be read.
         """
+        if len(frame) == 0:
+            return np.empty(0)
         rows = self.encoder.encode(frame)
         return np.concatenate([np.empty(0), *self._probabilities([(rows.ids, rows.values)])])
 

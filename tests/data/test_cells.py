@@ -40,7 +40,9 @@ def test_whole_numbers_fall_into_log_squared_buckets():
 
 @pytest.mark.parametrize("text", ["1.5", "x", "1e3", " 4", "1_000", "٣", "-", "9" * 30])
 def test_what_is_no_whole_number_is_named(text):
-    with pytest.raises(ValueError, match=r"f.txt, row 2: column x must be a whole number or empty, got"):
+    with pytest.raises(
+        ValueError, match=r"f.txt, row 2: column x must be a whole number or empty, got"
+    ):
         categories(Field("x", "integer"), ["1", text])
 
 
@@ -95,8 +97,8 @@ def test_numbers_are_kept():
 
 @pytest.mark.parametrize("text", ["x", "nan", "inf", "1_0", "0x1"])
 def test_what_is_no_number_is_named(text):
+    table, schema = table_of(Field("x", "numeric"), ["1", text])
     with pytest.raises(ValueError, match="row 2: column x must be a finite number or empty, got"):
-        table, schema = table_of(Field("x", "numeric"), ["1", text])
         list(cells_of(table, schema))
 
 
@@ -118,5 +120,7 @@ def test_labels_are_zero_or_one():
 @pytest.mark.parametrize("label", ["2", "", "yes", "-1", "0.5"])
 def test_another_label_is_named(label):
     table, _ = table_of(Field("x"), ["a"] * 2, ["0", label])
-    with pytest.raises(ValueError, match=f"f.txt, row 2: column label must be 0 or 1, got '{label}'"):
+    with pytest.raises(
+        ValueError, match=f"f.txt, row 2: column label must be 0 or 1, got '{label}'"
+    ):
         labels_of(table, "label")

@@ -12,6 +12,8 @@ import pytest
 
 from ctrkit.data import Dataset, Field, Schema, load, prepare
 
+IDS = np.ones((3, 2), dtype=np.int32)
+
 
 @pytest.fixture
 def prepared(tmp_path):
@@ -53,12 +55,11 @@ def test_counts(prepared):
 def test_an_id_out_of_range_is_named(prepared, bad):
     ids = np.array(prepared.train.ids)
     ids[7, 0] = bad
-    path = prepared.path / "train" / "ids.npy"
-    np.save(path, ids)
-    data = load(prepared.path).train
-    data.take(slice(0, 7))
-    with pytest.raises(ValueError, match=rf"field user has id {bad} but its ids end at 10; encode"):
-        data.take(slice(0, 8))
+    np.save(prepared.path / "train" / "ids.npy", ids)
+    message = rf"ids.npy, row 7: field user has id {bad} but its ids end at 10; encode with"
+    with pytest.raises(ValueError, match=message):
+        load(prepared.path)
+    assert load(prepared.path, check_ids=False).train.ids[7, 0] == bad
 
 
 def test_pickling_opens_the_files_again(prepared):
@@ -86,9 +87,7 @@ def test_a_part_without_rows_can_be_opened(tmp_path):
 
 
 def test_objects_show_themselves(prepared):
-    assert repr(prepared) == (
-        "PreparedData(train 160, valid 20, test 20 rows, 2 fields, 13 ids)"
-    )
+    assert repr(prepared) == ("PreparedData(train 160, valid 20, test 20 rows, 2 fields, 13 ids)")
     assert repr(prepared.train).startswith("Dataset(160 rows, 2 id columns, 1 value columns, ")
     assert prepared._repr_html_().count("<tr>") == 4
     assert "160 rows" in prepared.train._repr_html_()
@@ -97,14 +96,19 @@ def test_objects_show_themselves(prepared):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ((np.ones(3), np.ones(3)), r"ids must have shape \(N, S\) and labels \(N,\), got \(3,\)"),
-        ((np.ones((3, 2)), np.ones(2)), r"got \(3, 2\) and \(2,\)"),
-        ((np.ones((3, 2)), np.ones(3), np.ones(3)), r"values must have shape \(3, V\), got \(3,\)"),
+        ((IDS[:, 0], np.ones(3)), r"ids must have shape \(N, S\) and labels \(N,\), got \(3,\)"),
+        ((IDS, np.ones(2)), r"got \(3, 2\) and \(2,\)"),
+        ((IDS, np.ones(3), np.ones(3)), r"values must have shape \(3, V\), got \(3,\)"),
     ],
 )
 def test_shapes_must_fit(arrays, message):
     with pytest.raises(ValueError, match=message):
         Dataset(*arrays)
+
+
+def test_ids_must_be_int32():
+    with pytest.raises(TypeError, match="ids must be int32, got int64"):
+        Dataset(IDS.astype(np.int64), np.ones(3))
 
 
 def test_a_temporary_folder_lives_as_long_as_any_part_of_it():
@@ -151,6 +155,10 @@ def widen(folder):
     np.save(path, np.repeat(np.load(path), 2, axis=1))
 
 
+def drop_values(folder):
+    (folder / "train" / "values.npy").unlink()
+
+
 def other_version(folder):
     path = folder / "schema.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 0}))
@@ -161,8 +169,9 @@ def other_version(folder):
     [
         (cut_ids, "ids.npy is damaged"),
         (drop_labels, "labels.npy does not exist, the folder is not whole"),
-        (shorten, "valid must hold 20 rows, got 19"),
-        (widen, "ids must have 2 columns as the schema says, got 4"),
+        (shorten, r"ids.npy must have shape \(20, 2\) as schema.json says, got \(19, 2\)"),
+        (widen, r"ids.npy must have shape \(20, 2\) as schema.json says, got \(20, 4\)"),
+        (drop_values, "train must hold 1 columns of values, got 0"),
         (other_version, "must have format_version 1, got 0"),
     ],
 )

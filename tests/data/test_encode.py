@@ -55,21 +55,28 @@ def encoder():
 def test_every_kind_of_field_is_encoded(encoder):
     rows = encoder.encode(FRAME)
     page = rows.ids[:, 3]
-    np.testing.assert_array_equal(np.delete(rows.ids, 3, axis=1), [
-        # user, friends, friends, age, price, size
-        [2, 3, 1, 2, 1, 1],
-        [3, 0, 0, 1, 0, 1],
-        [4, 2, 0, 0, 1, 0],
-        [0, 4, 0, 3, 1, 1],
-    ])
+    np.testing.assert_array_equal(
+        np.delete(rows.ids, 3, axis=1),
+        [
+            # user, friends, friends, age, price, size
+            [2, 3, 1, 2, 1, 1],
+            [3, 0, 0, 1, 0, 1],
+            [4, 2, 0, 0, 1, 0],
+            [0, 4, 0, 3, 1, 1],
+        ],
+    )
     assert page[0] == page[3] >= 2
     assert page[2] == 0
-    np.testing.assert_allclose(rows.values, [
-        [-1.0, 0.0],
-        [1.0, -np.log(2.5)],
-        [1.0, 1.0],
-        [0.0, np.log(100.5)],
-    ], rtol=1e-6)
+    np.testing.assert_allclose(
+        rows.values,
+        [
+            [-1.0, 0.0],
+            [1.0, -np.log(2.5)],
+            [1.0, 1.0],
+            [0.0, np.log(100.5)],
+        ],
+        rtol=1e-6,
+    )
     assert rows.labels.tolist() == [0, 1, 1, 0]
     assert (rows.ids.dtype, rows.values.dtype, rows.labels.dtype) == ("int32", "float32", "uint8")
 
@@ -101,7 +108,9 @@ def test_each_row_is_encoded_by_itself(encoder):
 
 
 def test_a_missing_column_is_named(encoder):
-    with pytest.raises(ValueError, match="DataFrame: column 'price' is missing; did you mean 'pric'"):
+    with pytest.raises(
+        ValueError, match="DataFrame: column 'price' is missing; did you mean 'pric'"
+    ):
         encoder.encode(FRAME.rename(columns={"price": "pric"}))
     with pytest.raises(ValueError, match="column 'user' is missing; the columns are friends/of it"):
         encoder.encode(FRAME.drop(columns="user"))

@@ -117,5 +117,5 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
 def test_a_damaged_parquet_file_is_named(tmp_path):
     pytest.importorskip("pyarrow")
     (tmp_path / "log.parquet").write_bytes(b"no parquet at all")
-    with pytest.raises(ValueError, match="log.parquet is damaged or not Parquet"):
+    with pytest.raises(ValueError, match=r"log.parquet is damaged or not Parquet"):
         prepare(tmp_path / "log.parquet")

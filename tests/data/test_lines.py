@@ -37,7 +37,7 @@ def rows(table):
 
 
 @given(tables, st.sampled_from(["\n", "\r\n"]), st.sampled_from([",", "\t"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_reads_what_a_csv_writer_wrote(table, line_end, separator):
     stream = io.StringIO(newline="")
     csv.writer(stream, delimiter=separator, lineterminator=line_end).writerows(table)
@@ -50,7 +50,7 @@ def test_reads_what_a_csv_writer_wrote(table, line_end, separator):
 
 
 @given(tables)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)
 def test_the_fast_way_is_taken_for_all_that_a_csv_writer_writes(table):
     stream = io.StringIO(newline="")
     csv.writer(stream, lineterminator="\n").writerows(table)
@@ -60,7 +60,7 @@ def test_the_fast_way_is_taken_for_all_that_a_csv_writer_writes(table):
 
 
 @given(st.text(alphabet='xy,"\r\n', max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 def test_both_ways_agree_on_any_text(text):
     data = (text + "\n").encode()
     words = np.frombuffer(data + bytes(-len(data) % 8 + 8), dtype="<u8")
@@ -120,7 +120,7 @@ def test_a_zero_byte_is_named():
 
 
 def test_a_quote_that_is_not_closed_is_named():
-    with pytest.raises(ValueError, match="line 2: unexpected end of data"):
+    with pytest.raises(ValueError, match=r"line 2: unexpected end of data; if quotes mean nothing"):
         parse('1,2,3\n"4,5,6\n')
 
 

@@ -132,7 +132,9 @@ def test_line_numbers_hold_in_later_blocks(write):
 
 
 def test_a_first_line_of_another_length_is_named_in_files_without_header(write):
-    with pytest.raises(ValueError, match=r"log.csv, line 1: must have 3 columns, got 4; they begin"):
+    with pytest.raises(
+        ValueError, match=r"log.csv, line 1: must have 3 columns, got 4; they begin"
+    ):
         read(write("0\tx\ty\tz\n"), HEADERLESS)
 
 
@@ -149,7 +151,7 @@ def test_a_truncated_file_is_named(write, pack, name):
 def test_a_damaged_gz_is_named(write):
     packed = bytearray(gzip.compress(b"0,1,2\n" * 1000))
     packed[-6] ^= 0xFF
-    with pytest.raises(ValueError, match="log.csv.gz is damaged or cut short near line"):
+    with pytest.raises(ValueError, match=r"log.csv.gz is damaged or cut short near line"):
         read(write(bytes(packed), "log.csv.gz"), Schema([Field("a"), Field("b")], header=False))
 
 

@@ -38,7 +38,9 @@ def test_a_frame_is_guessed_like_a_file():
     assert [field.kind for field in schema.fields] == ["timestamp", "numeric", "categorical"]
 
 
-@pytest.mark.parametrize(("name", "separator"), [("log.tsv", "\t"), ("log.tsv.gz", "\t"), ("x.csv", ",")])
+@pytest.mark.parametrize(
+    ("name", "separator"), [("log.tsv", "\t"), ("log.tsv.gz", "\t"), ("x.csv", ",")]
+)
 def test_the_separator_is_told_from_the_name(tmp_path, name, separator):
     path = tmp_path / name
     path.write_text(TEXT.replace(",", separator))
@@ -48,11 +50,21 @@ def test_the_separator_is_told_from_the_name(tmp_path, name, separator):
 def test_the_label_can_be_named(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text(TEXT.replace("Click", "bought"))
-    with pytest.raises(ValueError, match="no column is called label, click or target; name the label"):
+    with pytest.raises(
+        ValueError, match="no column is called label, click or target; name the label"
+    ):
         infer_schema(path)
     assert infer_schema(path, label="bought").label == "bought"
     with pytest.raises(ValueError, match="unknown column 'bougt'; did you mean 'bought'"):
         infer_schema(path, label="bougt")
+
+
+def test_two_columns_that_look_like_a_label_are_not_guessed_at(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("a,label,click\nx,0,1\n")
+    with pytest.raises(ValueError, match=r"only one column may be called .* got label and click"):
+        infer_schema(path)
+    assert infer_schema(path, label="click").label == "click"
 
 
 def test_a_given_schema_wins_over_the_format(tmp_path):

@@ -57,7 +57,9 @@ def test_last_keeps_the_order():
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("fractions", [FRACTIONS, (0.5, 0.0, 0.5), (0.9, 0.1, 0.0), (1.0, 0.0, 0.0)])
+@pytest.mark.parametrize(
+    "fractions", [FRACTIONS, (0.5, 0.0, 0.5), (0.9, 0.1, 0.0), (1.0, 0.0, 0.0)]
+)
 def test_time_never_divides_a_moment_and_leaves_no_part_empty(seed, fractions):
     generator = np.random.default_rng(seed)
     rows = generator.integers(0, generator.integers(3, 40), size=200).astype(float)
@@ -80,7 +82,9 @@ def test_time_needs_as_many_moments_as_parts():
         TimeSplit.fit(np.array([1.0, 2.0]), np.array([5, 5]), FRACTIONS)
 
 
-@pytest.mark.parametrize("fractions", [(0.8, 0.1), (0.8, 0.1, 0.2), (0.0, 0.5, 0.5), (1.2, -0.1, -0.1)])
+@pytest.mark.parametrize(
+    "fractions", [(0.8, 0.1), (0.8, 0.1, 0.2), (0.0, 0.5, 0.5), (1.2, -0.1, -0.1)]
+)
 def test_fractions_must_add_up(fractions):
     with pytest.raises(ValueError, match="fractions must be three numbers"):
         check_fractions(fractions)

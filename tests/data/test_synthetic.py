@@ -115,6 +115,12 @@ def test_cardinalities_range_from_a_handful_to_a_tail_that_keeps_growing(criteo_
     assert criteo_frame["C1"].value_counts(normalize=True).iloc[0] > 0.3
 
 
+def test_tail_start_sets_how_many_values_come_back(criteo_frame):
+    full = frame(rows=ROWS, config=SyntheticConfig(tail_start=0))
+    often = [(table["C24"].value_counts() >= 8).sum() for table in (full, criteo_frame)]
+    assert often[0] > 1.5 * often[1]
+
+
 def test_avazu_has_its_header_and_is_sorted_by_hour_over_its_days(tmp_path):
     config = SyntheticConfig(num_days=3)
     log = generate(tmp_path / "log.csv", rows=5000, format="avazu", config=config)
@@ -341,6 +347,7 @@ def test_an_interrupted_run_leaves_the_old_file_and_nothing_else(tmp_path, monke
         ({"click_rate": 1.5}, r"click_rate must lie in \[0, 1\), got 1.5"),
         ({"pair_strength": -1}, "pair_strength must not be negative, got -1"),
         ({"num_groups": 1}, "num_groups must lie between 2 and 8, got 1"),
+        ({"tail_start": 1.0}, r"tail_start must lie in \[0, 1\), got 1.0"),
         ({"num_days": 0}, "num_days must be positive, got 0"),
     ],
 )

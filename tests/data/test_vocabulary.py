@@ -10,7 +10,15 @@ import pytest
 from ctrkit.data.tokens import Tokens
 from ctrkit.data.vocabulary import Vocabulary, bucket_ids, by_frequency, count_keys
 
-TEXTS = ["plain", "with\nnewline", "back\\slash", "back\\nslash", "cr\r", "é", "a text of many bytes"]
+TEXTS = [
+    "plain",
+    "with\nnewline",
+    "back\\slash",
+    "back\\nslash",
+    "cr\r",
+    "é",
+    "a text of many bytes",
+]
 
 
 def test_ids_begin_after_the_reserved_ones():

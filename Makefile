@@ -1,0 +1,43 @@
+# Every target makes its own environment first: on a fresh machine, `make demo` is enough.
+# PYTHON is the interpreter that makes .venv; it must be 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+THREADS ?= 2
+
+.PHONY: help demo test test-all check format bench clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ctrkit needs Python 3.11 or newer, got " + sys.version)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)  ## generate a Criteo-format log, train EulerNet on it, show how good it is
+	$(BIN)/ctrkit demo --out demo
+
+test: $(STAMP)  ## run the test suite (without the slow tests)
+	$(BIN)/python -m pytest
+
+test-all: $(STAMP)  ## run the slow tests as well
+	$(BIN)/python -m pytest -m 'slow or not slow'
+
+check: $(STAMP)  ## ruff, mypy --strict, and the docs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_text.py tests/test_imports.py
+
+format: $(STAMP)  ## let ruff put the code in form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(STAMP)  ## measure speed and memory (some minutes)
+	$(BIN)/python -m benchmarks speed
+
+clean:  ## remove what was built
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis demo

@@ -1,0 +1,86 @@
+"""``ctrkit demo``: the whole story on generated Criteo-format data."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ctrkit.cli.progress import PrepareBar, TrainingBar
+from ctrkit.cli.tables import aligned
+from ctrkit.data import prepare
+from ctrkit.data.synthetic import best_scores, generate
+from ctrkit.options import check_positive
+from ctrkit.serving import Run
+from ctrkit.serving.experiment import train_run
+from ctrkit.training import TrainConfig
+
+FEWEST_ROWS = 1000
+"""With fewer, validation and test rows may be of one class only."""
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="folder (default: demo)"
+    )
+    parser.add_argument(
+        "--rows", type=int, default=300_000, metavar="N", help="rows to make (default: 300000)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=2021, metavar="N", help="of log and training (default: 2021)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Generate, prepare, train, evaluate, and score raw rows."""
+    out: Path = arguments.out
+    rows: int = arguments.rows
+    check_positive(rows=rows)
+    if rows < FEWEST_ROWS:
+        raise ValueError(f"rows must be at least {FEWEST_ROWS}, got {rows}")
+    out.mkdir(parents=True, exist_ok=True)
+    raw = out / "criteo.txt"
+
+    print(f"1. A Criteo-format log of {rows:,} rows, whose true click probabilities are known")
+    log = generate(raw, rows=rows, seed=arguments.seed, probabilities=out / "truth.npy")
+    print(f"   {raw}: {log.clicks / rows:.1%} clicks\n")
+
+    print("2. ctrkit prepare: split, vocabulary of the training rows, memory-mapped arrays")
+    began = time.perf_counter()
+    with PrepareBar() as bar:
+        data = prepare(
+            raw, format="criteo", split="last", out=out / "data", force=True, progress=bar
+        )
+    print(f"   {data}, {rows / (time.perf_counter() - began):,.0f} rows/s\n")
+
+    print("3. ctrkit train: EulerNet")
+    outcome = train_run(
+        data,
+        model="eulernet",
+        model_options={},
+        config=TrainConfig(seed=arguments.seed, epochs=3, validations_per_epoch=3),
+        out=out / "eulernet",
+        observers=[TrainingBar()],
+    )
+    test = outcome.evaluations["test"]
+    # Split "last" keeps the order of the log, so the test rows are its end.
+    truth = np.load(out / "truth.npy", mmap_mode="r")[-len(data.test) :]
+    best = best_scores(np.asarray(data.test.labels), np.asarray(truth))
+    print("\n4. How good is it? On the test rows, which no choice has seen:\n")
+    lines = [["", "AUC", "logloss"]]
+    lines.append(["EulerNet", f"{test.auc:.4f}", f"{test.logloss:.4f}"])
+    lines.append(["the truth itself", f"{best.auc:.4f}", f"{best.logloss:.4f}"])
+    print(aligned(lines))
+
+    print("\n5. ctrkit predict: click probabilities of raw rows, by the run folder alone")
+    sample = out / "new_rows.txt"
+    with raw.open(encoding="ascii") as source:
+        sample.write_text("".join(line for line, _ in zip(source, range(5), strict=False)))
+    scores = np.concatenate(list(Run(out / "eulernet").score_files([sample])))
+    print(f"   first rows of the log: {', '.join(f'{p:.3f}' for p in scores)}")
+    print(f"\nEverything is in {out}/; the same by hand:")
+    print(f"   ctrkit train {raw} --format criteo --out my_run")
+    print(f"   ctrkit predict my_run {sample} --out scores.csv")

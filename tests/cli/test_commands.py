@@ -1,0 +1,293 @@
+"""The commands, run as a user runs them, on small generated logs."""
+
+import csv
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctrkit.cli import main
+from ctrkit.data import load
+from ctrkit.data.synthetic import generate
+from ctrkit.serving import Run
+from ctrkit.training import auc
+
+ROWS = 3000
+FAST = ["--epochs", "2", "--batch-size", "256", "--embedding-dim", "4", "--orders", "5"]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("raw") / "criteo.txt"
+    generate(path, rows=ROWS, seed=1)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run_folder(log, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "euler"
+    words = ["train", str(log), "--format", "criteo", "--split", "last", "--out", str(out)]
+    assert main([*words, "--model", "eulernet", *FAST]) == 0
+    return out
+
+
+def fails(words: list[str], capsys) -> str:
+    """Run a command that must fail, and return the one line it says."""
+    try:
+        status = main(words)
+    except SystemExit as leave:
+        status = int(leave.code or 0)
+    error = capsys.readouterr().err.strip()
+    assert status != 0, "the command must fail"
+    assert "Traceback" not in error
+    return error.splitlines()[-1]
+
+
+def test_train_writes_a_self_contained_run(run_folder):
+    names = {path.name for path in run_folder.iterdir()}
+    assert {"config.json", "metrics.json", "history.csv", "schema.json", "vocabularies"} <= names
+    assert {path.name for path in (run_folder / "checkpoints").iterdir()} == {"best.pt", "last.pt"}
+    metrics = json.loads((run_folder / "metrics.json").read_text())
+    assert {"valid", "test", "epochs", "seconds", "num_parameters"} <= set(metrics)
+    assert {"auc", "logloss"} <= set(metrics["test"])
+    config = json.loads((run_folder / "config.json").read_text())
+    assert config["model"]["name"] == "eulernet"
+    assert config["model"]["options"]["orders"] == [5]
+    with (run_folder / "history.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2
+
+
+def test_predict_gives_exactly_the_auc_of_the_metrics(run_folder, log, tmp_path):
+    rows = log.read_text().splitlines(keepends=True)
+    num_test = len(load(run_folder / "data").test)
+    test = tmp_path / "test.txt"
+    test.write_text("".join(rows[-num_test:]))  # split "last"
+    out = tmp_path / "scores.csv"
+    assert main(["predict", str(run_folder), str(test), "--out", str(out)]) == 0
+    header, *lines = out.read_text().split()
+    assert header == "probability"
+    labels = [int(line[0]) for line in rows[-num_test:]]
+    expected = json.loads((run_folder / "metrics.json").read_text())["test"]["auc"]
+    assert auc(labels, [float(line) for line in lines]) == expected
+
+
+def test_predict_needs_no_label_column(run_folder, log, tmp_path):
+    without = tmp_path / "unlabelled.txt"
+    rows = log.read_text().splitlines()[:50]
+    without.write_text("\n".join(row.split("\t", 1)[1] for row in rows) + "\n")
+    (tmp_path / "labelled.txt").write_text("\n".join(rows) + "\n")
+    for name in ("unlabelled", "labelled"):
+        words = ["predict", str(run_folder), str(tmp_path / f"{name}.txt")]
+        assert main([*words, "--out", str(tmp_path / f"{name}.csv")]) == 0
+    assert (tmp_path / "unlabelled.csv").read_text() == (tmp_path / "labelled.csv").read_text()
+
+
+def test_a_run_works_without_its_data_folder(run_folder, log, tmp_path):
+    import shutil
+
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(run_folder, moved, ignore=shutil.ignore_patterns("data"))
+    assert main(["predict", str(moved), str(log), "--out", str(tmp_path / "s.csv")]) == 0
+
+
+def test_evaluate_repeats_the_metrics_of_the_run(run_folder, tmp_path, capsys):
+    out = tmp_path / "figures.json"
+    words = ["evaluate", str(run_folder), str(run_folder / "data"), "--json", str(out)]
+    assert main(words) == 0
+    assert "AUC" in capsys.readouterr().out
+    expected = json.loads((run_folder / "metrics.json").read_text())["test"]
+    assert json.loads(out.read_text())["test"] == expected
+
+
+def test_evaluate_takes_raw_files_too(run_folder, log, capsys):
+    assert main(["evaluate", str(run_folder), str(log)]) == 0
+    assert f"{ROWS:,}" in capsys.readouterr().out
+
+
+def test_prepare_then_train_equals_train_on_the_raw_file(log, run_folder, tmp_path):
+    words = ["prepare", str(log), "--format", "criteo", "--split", "last"]
+    assert main([*words, "--out", str(tmp_path / "data")]) == 0
+    words = ["train", str(tmp_path / "data"), "--out", str(tmp_path / "run"), *FAST]
+    assert main(words) == 0
+    first, second = (
+        json.loads((folder / "metrics.json").read_text())
+        for folder in (run_folder, tmp_path / "run")
+    )
+    assert first["test"] == second["test"]
+
+
+def test_settings_file_and_flags_meet_and_flags_win(log, tmp_path):
+    settings = tmp_path / "x.toml"
+    settings.write_text(
+        '[data]\nformat = "criteo"\n[model]\nname = "eulernet"\nembedding_dim = 4\norders = [3]\n'
+        "[train]\nepochs = 1\nbatch_size = 512\nlearning_rate = 1e-2\n"
+    )
+    out = tmp_path / "run"
+    words = ["train", str(log), "--config", str(settings), "--out", str(out), "--orders", "4,2"]
+    assert main([*words, "--layer-norm", "false", "--clip-norm", "5"]) == 0
+    config = json.loads((out / "config.json").read_text())
+    assert config["model"]["options"]["orders"] == [4, 2]
+    assert config["model"]["options"]["layer_norm"] is False
+    assert config["train"]["learning_rate"] == 0.01
+    assert config["train"]["clip_norm"] == 5.0
+
+
+def test_separate_files_of_rows_are_taken(log, tmp_path):
+    words = ["train", str(log), "--format", "criteo", "--valid", str(log), "--test", str(log)]
+    assert main([*words, "--out", str(tmp_path / "run"), *FAST]) == 0
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["test"]["rows"] == ROWS
+
+
+def test_avazu_is_taken(tmp_path):
+    log = tmp_path / "avazu.csv.gz"
+    generate(log, rows=2000, format="avazu", seed=3)
+    words = ["train", str(log), "--format", "avazu", "--out", str(tmp_path / "run"), *FAST]
+    assert main(words) == 0
+
+
+def test_tensorboard_events_are_written(log, tmp_path):
+    pytest.importorskip("tensorboard", reason="needs the extra tensorboard")
+    out = tmp_path / "run"
+    words = ["train", str(log), "--format", "criteo", "--out", str(out), "--tensorboard", *FAST]
+    assert main(words) == 0
+    assert list((out / "tensorboard").iterdir())
+
+
+def test_demo_tells_the_whole_story(tmp_path, capsys):
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--rows", "2000"]) == 0
+    shown = capsys.readouterr().out
+    assert "the truth itself" in shown
+    assert "ctrkit predict" in shown
+
+
+def test_run_scores_frames(run_folder, log):
+    import pandas as pd
+
+    columns = ["label", *(f"I{i}" for i in range(1, 14)), *(f"C{i}" for i in range(1, 27))]
+    frame = pd.read_csv(log, sep="\t", names=columns, nrows=20)
+    run = Run(run_folder)
+    from_file = np.concatenate(list(run.score_files([log])))[:20]
+    np.testing.assert_allclose(run.score(frame), from_file, rtol=1e-5)
+    assert len(run.score(frame.head(0))) == 0
+
+
+@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "predict", "demo"])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as leave:
+        main([command, "--help"])
+    assert leave.value.code == 0
+    assert "usage: ctrkit" in capsys.readouterr().out
+
+
+def test_unknown_option_suggests_the_right_one(log, tmp_path, capsys):
+    words = ["train", str(log), "--out", str(tmp_path / "r"), "--learning-rat", "1"]
+    assert "unknown option --learning-rat; did you mean '--learning-rate'?" in fails(words, capsys)
+
+
+def test_unknown_command_is_named(capsys):
+    assert "invalid choice: 'trian'" in fails(["trian"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[train]\nlerning_rate = 1\n", "unknown option 'lerning_rate'; did you mean 'learning_r"),
+        ("[trian]\nepochs = 1\n", "unknown section [trian]; did you mean 'train'?"),
+        ("epochs = 1\n", "unknown section [epochs]"),
+        ("[train\n", "must be TOML"),
+        ("[train]\nepochs = '3'\n", "option 'epochs' must be int, got '3'"),
+        ("[train]\nepochs = 0\n", "epochs must be positive, got 0"),
+        ("[model]\nname = 'eulernett'\n", "unknown model 'eulernett'; did you mean 'eulernet'?"),
+        ("[model]\norder = [3]\n", "unknown option 'order'; did you mean 'orders'?"),
+    ],
+)
+def test_mistakes_in_a_settings_file_are_named(content, message, log, tmp_path, capsys):
+    settings = tmp_path / "x.toml"
+    settings.write_text(content)
+    words = ["train", str(log), "--out", str(tmp_path / "r"), "--config", str(settings)]
+    said = fails(words, capsys)
+    assert message in said
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--batch-size", "many"], "must be a whole number, got 'many'"),
+        (["--batch-size", "0"], "batch_size must be positive, got 0"),
+        (["--layer-norm", "maybe"], "must be true or false, got 'maybe'"),
+        (["--orders", "3,x"], "must be ints separated by commas or none, got '3,x'"),
+        (["--model", "eulernett"], "unknown model 'eulernett'; did you mean 'eulernet'?"),
+        (["--format", "cretio"], "unknown format 'cretio'; did you mean 'criteo'?"),
+        (["--dropout-ex", "1.5"], "dropout_ex must lie in [0, 1), got 1.5"),
+        (["--device", "gpu"], "device must be auto, cpu, cuda or cuda:N, got 'gpu'"),
+        (["--config", "no.toml"], "settings file no.toml does not exist"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_named(words, message, log, tmp_path, capsys):
+    given = ["train", str(log), "--out", str(tmp_path / "r"), "--format", "criteo", *words]
+    assert message in fails(given, capsys)
+
+
+def test_missing_file_is_named(tmp_path, capsys):
+    missing = tmp_path / "no.txt"
+    words = ["train", str(missing), "--format", "criteo", "--out", str(tmp_path / "r")]
+    assert str(missing) in fails(words, capsys)
+
+
+def test_finished_run_is_not_overwritten(run_folder, log, capsys):
+    words = ["train", str(log), "--format", "criteo", "--out", str(run_folder)]
+    assert "holds a finished run; give a new folder, or --force" in fails(words, capsys)
+
+
+def test_unfinished_run_is_not_taken_for_a_run(run_folder, log, tmp_path, capsys):
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half/config.json").write_text((run_folder / "config.json").read_text())
+    words = ["predict", str(tmp_path / "half"), str(log), "--out", str(tmp_path / "s.csv")]
+    assert "is no finished run: it has no metrics.json" in fails(words, capsys)
+
+
+def test_prepared_data_of_another_vocabulary_is_refused(run_folder, log, tmp_path, capsys):
+    words = ["prepare", str(log), "--format", "criteo", "--out", str(tmp_path / "d"), "--seed", "9"]
+    assert main(words) == 0
+    said = fails(["evaluate", str(run_folder), str(tmp_path / "d")], capsys)
+    assert "was prepared with another schema or vocabulary" in said
+
+
+def test_run_of_another_format_version_is_refused(run_folder, log, tmp_path, capsys):
+    import shutil
+
+    other = tmp_path / "old"
+    shutil.copytree(run_folder, other, ignore=shutil.ignore_patterns("data"))
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "format_version": 99}))
+    said = fails(["evaluate", str(other), str(log)], capsys)
+    assert "has format version 99, this ctrkit reads 1" in said
+
+
+def test_damaged_checkpoint_is_refused(run_folder, log, tmp_path, capsys):
+    import shutil
+
+    other = tmp_path / "broken"
+    shutil.copytree(run_folder, other, ignore=shutil.ignore_patterns("data"))
+    (other / "checkpoints/best.pt").write_bytes(b"not a checkpoint")
+    said = fails(["evaluate", str(other), str(log)], capsys)
+    assert "best.pt must be a ctrkit checkpoint" in said
+
+
+def test_failed_predict_leaves_no_file(run_folder, tmp_path, capsys):
+    bad = tmp_path / "bad.txt"
+    bad.write_text("1\t2\t3\n")
+    out = tmp_path / "scores.csv"
+    fails(["predict", str(run_folder), str(bad), "--out", str(out)], capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.txt"]
+
+
+def test_pyproject_names_the_version_and_the_command():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    import ctrkit
+
+    assert project["version"] == ctrkit.__version__
+    assert project["scripts"] == {"ctrkit": "ctrkit.cli:main"}

@@ -1,0 +1,81 @@
+"""Raw rows, scored as they come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ctrkit.data import Encoder, Field, Schema, prepare, read_rows
+
+SCHEMA = Schema([Field("a"), Field("n", "numeric")], label="click")
+
+
+@pytest.fixture
+def frame():
+    generator = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "click": generator.integers(0, 2, 500),
+            "a": generator.integers(0, 20, 500).astype(str),
+            "n": generator.normal(size=500),
+        }
+    )
+
+
+@pytest.fixture
+def encoder(frame, tmp_path):
+    prepare(frame[:300], schema=SCHEMA).encoder.save(tmp_path / "run")
+    return Encoder.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("with_label", [True, False])
+@pytest.mark.parametrize("chunk_rows", [1, 64, 10_000])
+def test_chunks_are_the_rows_in_their_order(frame, encoder, tmp_path, with_label, chunk_rows):
+    given = frame if with_label else frame.drop(columns="click")
+    given[:200].to_csv(tmp_path / "one.csv", index=False)
+    given[200:].to_csv(tmp_path / "two.csv.gz", index=False)
+    chunks = list(
+        read_rows([tmp_path / "one.csv", tmp_path / "two.csv.gz"], encoder, chunk_rows=chunk_rows)
+    )
+    assert max(map(len, chunks)) <= chunk_rows
+    expected = encoder.encode(frame)
+    np.testing.assert_array_equal(np.concatenate([c.ids for c in chunks]), expected.ids)
+    np.testing.assert_array_equal(np.concatenate([c.values for c in chunks]), expected.values)
+    if with_label:
+        np.testing.assert_array_equal(np.concatenate([c.labels for c in chunks]), frame["click"])
+    else:
+        assert all(chunk.labels is None for chunk in chunks)
+
+
+def test_labels_can_be_required_or_ignored(frame, encoder):
+    unlabelled = frame.drop(columns="click")
+    with pytest.raises(ValueError, match="DataFrame: column 'click' is missing"):
+        next(read_rows(unlabelled, encoder, label="require"))
+    broken = frame.assign(click="?")
+    assert next(read_rows(broken, encoder, label="ignore")).labels is None
+    with pytest.raises(ValueError, match="column click must be 0 or 1, got"):
+        next(read_rows(broken, encoder))
+
+
+def test_options_are_checked_at_once(frame, encoder):
+    with pytest.raises(ValueError, match="unknown label mode 'atuo'; did you mean 'auto'"):
+        read_rows(frame, encoder, label="atuo")
+    with pytest.raises(ValueError, match="chunk_rows must be positive, got 0"):
+        read_rows(frame, encoder, chunk_rows=0)
+    with pytest.raises(FileNotFoundError, match=r"none.csv does not exist"):
+        read_rows("none.csv", encoder)
+
+
+def test_files_without_header_may_lack_the_label(tmp_path):
+    schema = Schema([Field("a"), Field("b")], header=False, separator="\t")
+    frame = pd.DataFrame({"label": [0, 1] * 20, "a": list("xy") * 20, "b": list("pqrs") * 10})
+    frame.to_csv(tmp_path / "log", sep="\t", header=False, index=False)
+    frame.drop(columns="label").to_csv(tmp_path / "new", sep="\t", header=False, index=False)
+    encoder = prepare(tmp_path / "log", schema=schema).encoder
+    (with_label,), (without,) = (list(read_rows(tmp_path / n, encoder)) for n in ("log", "new"))
+    np.testing.assert_array_equal(with_label.ids, without.ids)
+    assert with_label.labels.tolist() == [0, 1] * 20
+    assert without.labels is None
+    with pytest.raises(ValueError, match="column 'label' is missing"):
+        prepare(tmp_path / "new", schema=schema)

@@ -1,0 +1,95 @@
+"""The documentation: its links lead somewhere, its commands parse, its Python runs."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from ctrkit.cli import COMMANDS, make_parser
+from ctrkit.data import PrepareConfig
+from ctrkit.data.synthetic import generate
+from ctrkit.models import build_model, model_options
+from ctrkit.options import from_mapping
+from ctrkit.training import TrainConfig
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+CONFIGS = sorted(ROOT.glob("configs/**/*.toml"))
+NUM_FIELDS = {"criteo": 39, "avazu": 23, "csv": 10}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands(path: Path) -> list[str]:
+    """Return the ``ctrkit`` commands of a page, continued lines joined."""
+    found = []
+    for block in blocks(path, "console"):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.startswith("$ ctrkit ") or line.startswith("$ python -m ctrkit "):
+                found.append(line.split("ctrkit ", 1)[1])
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
+    missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("page", "command"), [(p, c) for p in PAGES for c in commands(p)], ids=lambda value: str(value)
+)
+def test_command_lines_parse(page, command):
+    words = shlex.split(command, comments=True)
+    make_parser(next(word for word in words if word in COMMANDS)).parse_args(words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_make_targets_exist(page):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`make ([a-z-]+)`", page.read_text(encoding="utf-8")):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_python_examples_run(page, tmp_path, monkeypatch, capsys):
+    generate(tmp_path / "train.txt", rows=1000, seed=1)
+    monkeypatch.chdir(tmp_path)
+    found = blocks(ROOT / page, "python")
+    assert found
+    for block in found:
+        exec(compile(block, page, "exec"), {})
+    assert "auc" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name_of)
+def test_settings_files_parse(path):
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    data = from_mapping(PrepareConfig, content.pop("data"), where=name_of(path))
+    from_mapping(TrainConfig, content.pop("train"), where=name_of(path))
+    options = content.pop("model")
+    name = options.pop("name")
+    from_mapping(model_options(name), options, where=name_of(path))
+    build_model(name, [3] * NUM_FIELDS[data.format or "csv"], options, where=name_of(path))
+    assert content == {}
+
+
+def test_differences_from_the_papers_are_explained():
+    """Every ``DIFF`` in the code of a model is spoken of on that model's page."""
+    for path in sorted(ROOT.glob("ctrkit/models/*.py")):
+        num_tags = path.read_text(encoding="utf-8").count("# DIFF(")
+        page = ROOT / "docs/models" / f"{path.stem}.md"
+        if num_tags:
+            assert page.exists(), f"{path.stem} has {num_tags} DIFF tags and no page"
+            assert page.read_text(encoding="utf-8").count("\n- **") >= num_tags
