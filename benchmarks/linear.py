@@ -25,10 +25,10 @@ class LinearResult:
 
 def fit_logistic_regression(data: PreparedData) -> LinearResult:
     """Fit scikit-learn's logistic regression for every strength, keep the best on valid."""
-    train, valid, test = (_one_hot(data, rows) for rows in (data.train, data.valid, data.test))
+    train, valid, test = (one_hot(data, rows) for rows in (data.train, data.valid, data.test))
     best: tuple[float, float, LogisticRegression] | None = None
     for strength in PENALTIES:
-        model = LogisticRegression(C=strength, max_iter=200, tol=1e-4)
+        model = LogisticRegression(C=strength, max_iter=1000, tol=1e-3)
         model.fit(train, data.train.labels)
         score = auc(data.valid.labels, model.predict_proba(valid)[:, 1])
         if best is None or score > best[0]:
@@ -38,7 +38,8 @@ def fit_logistic_regression(data: PreparedData) -> LinearResult:
     return LinearResult(best[1], compute_metrics(data.test.labels, predicted))
 
 
-def _one_hot(data: PreparedData, rows: Dataset) -> csr_matrix:
+def one_hot(data: PreparedData, rows: Dataset) -> csr_matrix:
+    """Return rows as a sparse 0-1 matrix, a column for every id of every field."""
     limits = data.encoder.slot_limits.astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(limits)[:-1]])
     columns = (np.asarray(rows.ids) + offsets).ravel()

@@ -31,12 +31,12 @@ def blocks(path: Path, language: str) -> list[str]:
 
 def commands(path: Path) -> list[str]:
     """Return the ``ctrkit`` commands of a page, continued lines joined."""
-    found = []
-    for block in blocks(path, "console"):
-        for line in block.replace("\\\n", " ").splitlines():
-            if line.startswith("$ ctrkit ") or line.startswith("$ python -m ctrkit "):
-                found.append(line.split("ctrkit ", 1)[1])
-    return found
+    lines = "".join(blocks(path, "console")).replace("\\\n", " ").splitlines()
+    return [
+        line.split("ctrkit ", 1)[1]
+        for line in lines
+        if line.startswith(("$ ctrkit ", "$ python -m ctrkit "))
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

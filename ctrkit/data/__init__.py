@@ -1,8 +1,9 @@
 """Raw logs into encoded rows: `prepare` and `load`, `Schema`, and the `Encoder` that serves."""
 
+from ctrkit.data.config import PrepareConfig, Progress
 from ctrkit.data.dataset import Dataset, PreparedData, load
 from ctrkit.data.encode import Encoder, Rows
-from ctrkit.data.prepare import PrepareConfig, Progress, prepare
+from ctrkit.data.prepare import prepare
 from ctrkit.data.schema import Field, Schema
 from ctrkit.data.serve import read_rows
 from ctrkit.data.sources import built_in_schema, infer_schema

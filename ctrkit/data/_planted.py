@@ -43,11 +43,11 @@ class SyntheticConfig:
     pair_strength: float = option(0.75, "interactions of two fields")
     triple_strength: float = option(0.4, "interactions of three fields")
     quadruple_strength: float = option(0.3, "interactions of four fields")
-    num_pairs: int = option(10, "interactions of two fields")
-    num_triples: int = option(4, "interactions of three fields, each extending a pair")
+    num_pairs: int = option(8, "interactions of two fields")
+    num_triples: int = option(3, "interactions of three fields, each extending a pair")
     num_quadruples: int = option(2, "interactions of four fields, each extending a triple")
-    num_groups: int = option(4, "groups that the frequent values of a field fall into")
-    num_fields: int = option(12, "fields that take part in interactions")
+    num_groups: int = option(2, "groups that the frequent values of a field fall into")
+    num_fields: int = option(8, "fields that take part in interactions")
     frequent_share: float = option(1e-2, "share of rows from which a value counts as frequent")
     tail_start: float = option(
         0.25, "0 for a tail with many values seen some tens of times, 0.25 for few"

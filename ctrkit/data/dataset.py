@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import html
-import shutil
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctrkit.data.encode import SCHEMA_FILE, Encoder, Rows, read_schema_file
+from ctrkit.data.encode import SCHEMA_FILE, Encoder, Rows, check_version, read_schema_file
+from ctrkit.data.folder import TemporaryFolder
 from ctrkit.data.schema import Schema
 from ctrkit.data.split import PARTS
 from ctrkit.fields import FieldShape
@@ -159,6 +158,7 @@ class PreparedData:
         if not self.path.exists():
             raise FileNotFoundError(f"{path} does not exist; make it with ctrkit prepare")
         plain = read_schema_file(self.path)
+        check_version(plain, self.path)
         if "prepared" not in plain:
             raise ValueError(f"{self.path / SCHEMA_FILE} is a run's schema, not prepared data")
         self.info: dict[str, Any] = plain["prepared"]
@@ -200,19 +200,6 @@ class PreparedData:
             holder.kept_folder = folder
         return self
 
-    def check_encoder(self, encoder: Encoder, what: str) -> None:
-        """Raise ``ValueError`` unless the rows were encoded as `encoder` would.
-
-        Args:
-            encoder: of a run, say.
-            what: whose encoder it is, for the message.
-        """
-        if encoder.fingerprint != self.encoder.fingerprint:
-            raise ValueError(
-                f"{self.path} was prepared with another schema or other vocabularies than {what}; "
-                "give the raw files instead, they are encoded as needed"
-            )
-
     def __repr__(self) -> str:
         parts = ", ".join(f"{part} {len(getattr(self, part)):,}" for part in PARTS)
         fields = len(self.encoder.field_names)
@@ -228,14 +215,6 @@ class PreparedData:
             f"<p>Prepared data in <code>{html.escape(str(self.path))}</code>: {fields}</p>"
             f"<table><tr><th>part</th><th>rows</th><th>clicks</th></tr>{rows}</table>"
         )
-
-
-class TemporaryFolder:
-    """A folder that is removed with the last object that refers to this one."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._remove = weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
 
 
 def load(folder: str | Path, *, check_ids: bool = True) -> PreparedData:

@@ -297,6 +297,7 @@ class Encoder:
         """
         folder = Path(folder)
         plain = read_schema_file(folder)
+        check_version(plain, folder)
         where = str(folder / SCHEMA_FILE)
         schema = Schema.from_mapping(plain["schema"], where=where)
         statistics = {name: Statistics(**entry) for name, entry in plain["statistics"].items()}
@@ -367,23 +368,28 @@ def read_schema_file(folder: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is none.
-        ValueError: if it is damaged or of another format version.
+        ValueError: if it is damaged.
     """
     path = folder / SCHEMA_FILE
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
-        version = plain["format_version"]
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"{folder} holds no {SCHEMA_FILE}: it is not prepared data, or not whole"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(plain, dict) or "format_version" not in plain:
+        raise ValueError(f"{path} is damaged: it must hold a format_version")
+    return plain
+
+
+def check_version(plain: Mapping[str, Any], folder: Path) -> None:
+    """Raise ``ValueError`` unless the content of ``schema.json`` can be understood."""
+    version = plain["format_version"]
     if version != FORMAT_VERSION:
         raise ValueError(
-            f"{path} must have format_version {FORMAT_VERSION}, got {version!r}; "
+            f"{folder / SCHEMA_FILE} must have format_version {FORMAT_VERSION}, got {version!r}; "
             f"prepare the log again, or use the ctrkit that wrote it "
             f"({plain.get('ctrkit_version', 'unknown')})"
         )
-    found: dict[str, Any] = plain
-    return found

@@ -16,13 +16,11 @@ import numpy as np
 import pandas as pd
 
 from ctrkit.data.readers import check_file
-from ctrkit.data.schema import MULTIVALUED, Schema, unique_names
+from ctrkit.data.schema import DEFAULT_SEPARATOR, MULTIVALUED, Schema, unique_names
 from ctrkit.data.table import Table
 from ctrkit.data.tokens import Column, Tokens, smallest
 
 BLOCK_ROWS = 1 << 16
-DEFAULT_SEPARATOR = "|"
-
 _EXACT_WHOLE = 1 << 53
 
 

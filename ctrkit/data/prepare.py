@@ -8,7 +8,6 @@ import functools
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import tempfile
 from collections import deque
@@ -16,29 +15,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from ctrkit.data.dataset import (
-    IDS_FILE,
-    LABELS_FILE,
-    VALUES_FILE,
-    PreparedData,
-    TemporaryFolder,
-    load,
-)
+from ctrkit.data.config import MAX_WORKERS, PrepareConfig, Progress
+from ctrkit.data.dataset import PreparedData, load
 from ctrkit.data.encode import (
     FORMAT_VERSION,
     Encoder,
-    Rows,
     Statistics,
     check_columns,
+    check_version,
     needed_columns,
     needs_statistics,
     needs_vocabulary,
     read_schema_file,
 )
+from ctrkit.data.folder import TemporaryFolder, new_folder
 from ctrkit.data.passes import (
     CountedBlock,
     StoredBlock,
@@ -48,7 +42,7 @@ from ctrkit.data.passes import (
     read_block,
 )
 from ctrkit.data.schema import TIMESTAMP, Field, Schema
-from ctrkit.data.sources import FORMATS, PathLike, SourceLike, open_sources, resolve_schema
+from ctrkit.data.sources import PathLike, SourceLike, open_sources, resolve_schema
 from ctrkit.data.split import (
     PARTS,
     Fractions,
@@ -57,15 +51,11 @@ from ctrkit.data.split import (
     Split,
     TimeSplit,
     WholeSplit,
-    check_fractions,
 )
-from ctrkit.data.table import Source
+from ctrkit.data.table import Block, Source
 from ctrkit.data.vocabulary import Vocabulary
+from ctrkit.data.writer import PartWriter
 from ctrkit.options import (
-    check_choice,
-    check_not_negative,
-    check_positive,
-    option,
     suggest,
     to_mapping,
 )
@@ -73,75 +63,8 @@ from ctrkit.options import (
 T = TypeVar("T")
 S = TypeVar("S")
 
-SPLITS = ("random", "time", "last")
-COUNTED_ROWS = ("train", "all")
-
-MAX_WORKERS = 8
-"""Threads unless told otherwise; each needs some 200 MiB."""
-
-_NOT_IN_FINGERPRINT = ("format", "label", "force", "num_workers", "min_count")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrepareConfig:
-    """Options of one preparation.
-
-    Raises:
-        ValueError: if an option is out of range or an unknown name.
-    """
-
-    format: str | None = option(
-        None, "how the log is written; told from the file's name if not given", choices=FORMATS
-    )
-    label: str | None = option(None, "name of the label column, if another than the schema's")
-    split: str = option("random", "how rows become train, valid and test", choices=SPLITS)
-    fractions: tuple[float, ...] = option((0.8, 0.1, 0.1), "of train, valid and test")
-    seed: int = option(2021, "of the random split")
-    vocabulary_from: str = option(
-        "train",
-        "rows whose categories are counted; 'all' is the papers' protocol, and leaks",
-        choices=COUNTED_ROWS,
-    )
-    min_count: int | None = option(
-        None, "categories seen less often share one id; for fields without a threshold of their own"
-    )
-    time_column: str | None = option(None, "column that split 'time' goes by")
-    force: bool = option(False, "replace an existing folder of other data")
-    num_workers: int | None = option(None, "threads; one per processor, at most 8, if not given")
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "fractions", tuple(self.fractions))
-        if self.format is not None:
-            check_choice("format", self.format, FORMATS)
-        check_choice("split", self.split, SPLITS)
-        check_choice("vocabulary_from", self.vocabulary_from, COUNTED_ROWS)
-        check_fractions(self.fractions)
-        check_not_negative(seed=self.seed)
-        if self.min_count is not None:
-            check_positive(min_count=self.min_count)
-        if self.num_workers is not None:
-            check_positive(num_workers=self.num_workers)
-        if self.time_column is not None and self.split != "time":
-            raise ValueError(
-                f"time_column needs split 'time', got split {self.split!r} "
-                f"and time_column {self.time_column!r}"
-            )
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a preparation has come.
-
-    Args:
-        stage: ``"read"``, ``"count"`` or ``"write"``, in this order.
-        num_rows: rows done in this stage.
-        fraction: share of this stage that is done, 0 to 1.
-    """
-
-    stage: str
-    num_rows: int
-    fraction: float
-
+_NOT_IN_FINGERPRINT = ("force", "num_workers", "format", "label", "min_count")
+"""Options that change nothing, or that the schema in the fingerprint has taken in."""
 
 ProgressCallback = Callable[[Progress], None]
 
@@ -208,16 +131,11 @@ class _Preparation:
     progress: ProgressCallback
 
     def run(self, out: Path, *, durable: bool) -> PreparedData:
-        """Return the prepared data, made where it does not exist.
-
-        Args:
-            out: the folder.
-            durable: wait until all of it is on the disk before it gets its name.
-        """
+        """Return the prepared data, made where it does not exist (see `new_folder`)."""
         time_field = self._time_field()
         if self._is_there(out):
             return load(out)
-        with _new_folder(out, force=self.config.force, durable=durable) as folder:
+        with new_folder(out, force=self.config.force, durable=durable) as folder:
             workers = self.config.num_workers or min(_num_processors(), MAX_WORKERS)
             spill = folder / "spill"
             spill.mkdir()
@@ -269,17 +187,18 @@ class _Preparation:
         if not any(out.iterdir()):
             return False
         try:
-            prepared = read_schema_file(out).get("prepared")
-        except FileNotFoundError:
+            plain = read_schema_file(out)
+            prepared = plain["prepared"]
+        except (FileNotFoundError, ValueError, KeyError):
             raise FileExistsError(
                 f"{out} must be new, empty or prepared data, got something else; name another"
             ) from None
+        try:
+            check_version(plain, out)
         except ValueError as error:
             if self.config.force:
                 return False
             raise FileExistsError(f"{error}; or replace it with force") from error
-        if prepared is None:
-            raise FileExistsError(f"{out} must be new, empty or prepared data, got a run folder")
         if prepared["fingerprint"] == self._fingerprint():
             return True
         if self.config.force:
@@ -300,13 +219,12 @@ class _Preparation:
         def tasks() -> Iterator[tuple[Callable[[], StoredBlock], tuple[str, float]]]:
             nonlocal num_blocks, done
             for part, sources in self.sources.items():
-                needs_time = time_field if part == "train" else None
+                time = time_field if part == "train" else None
                 for source in sources:
                     for block in source.blocks(self.schema):
-                        self._check_columns(block.source, block.columns)
-                        check_columns(block, (self.schema.label, *needed_columns(self.schema)))
+                        self._check_columns(block, time)
                         path = spill / f"cells-{num_blocks:06d}"
-                        task = functools.partial(read_block, block, self.schema, needs_time, path)
+                        task = functools.partial(read_block, block, self.schema, time, path)
                         yield task, (part, (done + block.fraction) / num_sources)
                         num_blocks += 1
                     done += 1
@@ -317,14 +235,16 @@ class _Preparation:
             self.progress(Progress("read", num_rows, min(fraction, 1.0)))
         return found
 
-    def _check_columns(self, source: str, columns: Sequence[str]) -> None:
+    def _check_columns(self, block: Block, time_field: Field | None) -> None:
         known = [self.schema.label, *(field.name for field in self.schema.fields)]
-        for name in columns:
+        for name in block.columns:
             if name not in known:
                 raise ValueError(
-                    f"{source}: column {name!r} is not in the schema{suggest(name, known)}; "
+                    f"{block.source}: column {name!r} is not in the schema{suggest(name, known)}; "
                     'add it, with kind = "dropped" if it is not wanted'
                 )
+        times = () if time_field is None else (time_field.name,)
+        check_columns(block, (self.schema.label, *needed_columns(self.schema), *times))
 
     def _split(self, blocks: Sequence[StoredBlock]) -> Split:
         """Return the split of the source, which gives rows only to parts without own files."""
@@ -416,7 +336,7 @@ class _Preparation:
         num_rows = 0
         with contextlib.ExitStack() as stack:
             writers = [
-                stack.enter_context(_PartWriter(folder / part, rows, encoder))
+                stack.enter_context(PartWriter(folder / part, rows, encoder))
                 for part, rows in zip(PARTS, totals, strict=True)
             ]
             tasks = ((functools.partial(encode_block, block, encoder), block) for block in counted)
@@ -445,39 +365,6 @@ class _Preparation:
         }
 
 
-class _PartWriter:
-    """The arrays of one part, written row by row into .npy files whose size is known."""
-
-    def __init__(self, folder: Path, num_rows: int, encoder: Encoder) -> None:
-        folder.mkdir()
-        self._files: list[BinaryIO] = []
-        num_slots = len(encoder.slot_limits)
-        self._open(folder / IDS_FILE, np.dtype("<i4"), (num_rows, num_slots))
-        self._open(folder / LABELS_FILE, np.dtype("u1"), (num_rows,))
-        if encoder.num_values:
-            self._open(folder / VALUES_FILE, np.dtype("<f4"), (num_rows, encoder.num_values))
-
-    def _open(self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-        file = path.open("wb")
-        self._files.append(file)
-        header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-
-    def __enter__(self) -> _PartWriter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in self._files:
-            file.close()
-
-    def write(self, rows: Rows) -> None:
-        """Append rows."""
-        arrays = [array for array in (rows.ids, rows.labels, rows.values) if array is not None]
-        for file, array in zip(self._files, arrays, strict=True):
-            if array.size:
-                file.write(array.data.cast("B"))
-
-
 def _num_processors() -> int:
     # The processors given to this process, which may be fewer than the machine has.
     if hasattr(os, "sched_getaffinity"):
@@ -502,49 +389,3 @@ def _in_order(
     finally:
         for future, _ in waiting:
             future.cancel()
-
-
-@contextlib.contextmanager
-def _new_folder(out: Path, *, force: bool, durable: bool) -> Iterator[Path]:
-    """Give a folder aside, which becomes `out` at the end, or vanishes if that is not reached."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = out.parent / f".{out.name}.{secrets.token_hex(4)}.partial"
-        folder.mkdir()
-    except OSError as error:
-        raise OSError(f"cannot write to {out.parent}: {error.strerror or error}") from error
-    try:
-        yield folder
-        if durable:
-            _sync(folder)
-        if force and out.exists():
-            old = folder.with_suffix(".old")
-            out.rename(old)
-            try:
-                folder.rename(out)
-            except BaseException:
-                old.rename(out)
-                raise
-            shutil.rmtree(old)
-        else:
-            folder.rename(out)
-        if durable:
-            _sync_one(out.parent)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _sync(folder: Path) -> None:
-    """Wait until a folder and all that is in it is on the disk."""
-    for path in folder.rglob("*"):
-        _sync_one(path)
-    _sync_one(folder)
-
-
-def _sync_one(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

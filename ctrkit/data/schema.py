@@ -36,6 +36,8 @@ _OPTIONS_OF_KIND: dict[str, frozenset[str]] = {
 KINDS = tuple(_OPTIONS_OF_KIND)
 TRANSFORMS = ("standard", "log1p")
 TIME_FORMATS = ("iso", "epoch")
+DEFAULT_SEPARATOR = "|"
+DEFAULT_MAX_SLOTS = 10
 
 
 @dataclass(frozen=True)

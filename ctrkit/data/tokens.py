@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -155,12 +156,14 @@ class Tokens:
         """Return the texts as UTF-8."""
         # NumPy drops trailing zero bytes, which is the padding of a short text.
         texts: list[bytes] = self.keys.astype("<u8").view("S8").tolist()
-        data = self.long_bytes.tobytes()
-        start = 0
-        for at, end in zip(self.long_at.tolist(), self.long_ends.tolist(), strict=True):
-            texts[at] = data[start:end]
-            start = end
+        for at, text in zip(self.long_at.tolist(), self.long_texts(), strict=True):
+            texts[at] = text
         return texts
+
+    def long_texts(self) -> list[bytes]:
+        """Return the texts of more than eight bytes as UTF-8."""
+        data = self.long_bytes.tobytes()
+        return [data[start:end] for start, end in pairwise([0, *self.long_ends.tolist()])]
 
     def texts(self) -> list[str]:
         """Return the texts."""

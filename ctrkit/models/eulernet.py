@@ -24,7 +24,7 @@ IMPLICIT_INITS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 """Starts of the implicit weight: the authors' first release, RecBole, the authors in FuxiCTR."""
 
-ORDER_INITS = ("softmax", "cyclic")
+ORDER_INITS = ("softmax", "pairs")
 
 
 class _Polar(torch.autograd.Function):
@@ -79,8 +79,8 @@ class EulerInteractionLayer(nn.Module):
         layer_norm: whether the output goes through a LayerNorm over D.
         implicit_init: start of the implicit weight, a key of `IMPLICIT_INITS`.
         order_init: start of `orders` where ``F_in != F_out`` (else the identity): ``"softmax"``
-            draws one field for each column, nearly one-hot; ``"cyclic"`` gives column k field
-            ``k mod F_in``, so that none is left out.
+            draws one field for each column, nearly one-hot; ``"pairs"`` gives column k the product
+            of two fields, each field equally often, neighbours first.
 
     Shape:
         re, im: ``(B, F_in, D)``
@@ -125,9 +125,13 @@ class EulerInteractionLayer(nn.Module):
             elif self.order_init == "softmax":
                 self.orders.copy_(torch.softmax(torch.randn_like(self.orders) / 0.01, dim=0))
             else:
-                self.orders.zero_()
+                # DIFF(paper): a random choice of single fields may leave fields out, and starts
+                # without any interaction; measured in docs/models/eulernet.md.
                 columns = torch.arange(num_outputs, device=self.orders.device)
+                distance = 1 + columns // num_inputs % max(1, num_inputs - 1)
+                self.orders.zero_()
                 self.orders[columns % num_inputs, columns] = 1.0
+                self.orders[(columns + distance) % num_inputs, columns] = 1.0
         nn.init.normal_(self.bias_log_modulus, std=0.01)
         nn.init.normal_(self.bias_phase, std=0.01)
         self.implicit.reset_parameters()
@@ -181,7 +185,7 @@ class EulerNet(CTRModel):
         layer_norm: whether each layer ends in a LayerNorm over D.
         reg_weight: factor of the sum of the un-squared L2 norms of all parameters but the table.
         implicit_init: start of the implicit weights: normal_0.01, normal_0.1 or xavier_uniform.
-        order_init: start of orders where a layer changes the number of fields: softmax or cyclic.
+        order_init: start of orders where a layer changes the number of fields: softmax or pairs.
         embedding_init: start of the table, see `FeatureEmbedding`.
 
     Shape:

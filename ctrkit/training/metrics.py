@@ -42,6 +42,15 @@ class Metrics:
         """Return the figures as plain data."""
         return asdict(self)
 
+    def _repr_html_(self) -> str:
+        figures = self.to_dict().items()
+        heads = "".join(f"<th>{name}</th>" for name, _ in figures)
+        cells = "".join(
+            f"<td>{value:.5f}</td>" if isinstance(value, float) else f"<td>{value:,}</td>"
+            for _, value in figures
+        )
+        return f"<table><tr>{heads}</tr><tr>{cells}</tr></table>"
+
 
 def compute_metrics(labels: ArrayLike, probabilities: ArrayLike) -> Metrics:
     """Return all metrics of probabilities ``(N,)`` against labels ``(N,)``.

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ctrkit.data import Dataset, Field, Schema, load, prepare
+from ctrkit.data import Dataset, load, prepare
 
 IDS = np.ones((3, 2), dtype=np.int32)
 
@@ -179,13 +179,3 @@ def test_a_damaged_folder_is_refused(prepared, damage, message):
     damage(prepared.path)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         load(prepared.path)
-
-
-def test_data_of_another_encoder_is_refused(prepared):
-    other = prepare(
-        pd.DataFrame({"user": ["a", "b"] * 10, "price": [0.5] * 20, "click": [0, 1] * 10}),
-        schema=Schema([Field("user"), Field("price", "numeric")], label="click"),
-    )
-    prepared.check_encoder(prepared.encoder, "run x")
-    with pytest.raises(ValueError, match="prepared with another schema or other vocabularies than"):
-        prepared.check_encoder(other.encoder, "run x")

@@ -107,6 +107,15 @@ def test_each_row_is_encoded_by_itself(encoder):
         np.testing.assert_array_equal(row.values[0], whole.values[number])
 
 
+def test_a_long_frame_is_encoded_in_blocks(encoder, monkeypatch):
+    whole = encoder.encode(FRAME)
+    monkeypatch.setattr("ctrkit.data.frames.BLOCK_ROWS", 3)
+    pieces = encoder.encode(FRAME)
+    np.testing.assert_array_equal(pieces.ids, whole.ids)
+    np.testing.assert_array_equal(pieces.values, whole.values)
+    np.testing.assert_array_equal(pieces.labels, whole.labels)
+
+
 def test_a_missing_column_is_named(encoder):
     with pytest.raises(
         ValueError, match="DataFrame: column 'price' is missing; did you mean 'pric'"

@@ -72,6 +72,26 @@ def test_lists_are_multivalued_cells(tmp_path):
         assert texts_of(source, schema)["tags"] == ["a;b", "", "", "b"]
 
 
+def test_parquet_is_prepared_like_the_frame(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame(
+        {"a": list("xyz") * 20, "n": np.arange(60) / 7, "day": [datetime.date(2024, 1, 2)] * 60}
+    )
+    frame["click"] = np.arange(60) % 2
+    frame.to_parquet(tmp_path / "log.parquet")
+    one, two = prepare(frame), prepare(tmp_path / "log.parquet")
+    assert one.encoder.fingerprint == two.encoder.fingerprint
+    np.testing.assert_array_equal(one.train.ids, two.train.ids)
+    np.testing.assert_array_equal(one.train.values, two.train.values)
+
+
+def test_an_empty_parquet_file_is_named(tmp_path):
+    pytest.importorskip("pyarrow")
+    pd.DataFrame({"a": [], "label": []}).to_parquet(tmp_path / "log.parquet")
+    with pytest.raises(ValueError, match=r"log.parquet is empty"):
+        prepare(tmp_path / "log.parquet", schema=Schema([Field("a")]))
+
+
 def test_rows_are_named_from_one(monkeypatch):
     monkeypatch.setattr("ctrkit.data.frames.BLOCK_ROWS", 2)
     frame = pd.DataFrame({"a": list("xxxxx"), "label": [0, 1, 0, 5, 0]})

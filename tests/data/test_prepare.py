@@ -303,10 +303,26 @@ def test_a_folder_of_something_else_is_left_alone(log, tmp_path):
 
 def test_a_run_folder_is_left_alone(log, tmp_path):
     prepare(log, format="criteo").encoder.save(tmp_path / "run")
-    with pytest.raises(
-        FileExistsError, match="must be new, empty or prepared data, got a run folder"
-    ):
+    with pytest.raises(FileExistsError, match="run must be new, empty or prepared data, got"):
         prepare(log, out=tmp_path / "run", format="criteo", force=True)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format_version": 1}', '{"name": "x"}'])
+def test_a_schema_json_of_something_else_is_left_alone(log, tmp_path, content):
+    out = tmp_path / "project"
+    out.mkdir()
+    (out / "schema.json").write_text(content)
+    with pytest.raises(FileExistsError, match="project must be new, empty or prepared data, got"):
+        prepare(log, out=out, format="criteo", force=True)
+    assert (out / "schema.json").read_text() == content
+
+
+def test_a_column_that_only_cuts_by_time_must_be_there():
+    schema = Schema([Field("a"), Field("ts", "dropped", time_format="epoch")], label="click")
+    frame = pd.DataFrame({"a": list("xyxy"), "click": [0, 1, 0, 1]})
+    assert len(prepare(frame, schema=schema, split="last").train) == 3
+    with pytest.raises(ValueError, match="column 'ts' is missing"):
+        prepare(frame, schema=schema, split="time", time_column="ts")
 
 
 @pytest.mark.parametrize("stage", ["read", "count", "write"])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ctrkit.data import Field, Schema, built_in_schema
+from ctrkit.data.schema import KINDS
 
 EVERYTHING = Schema(
     [
@@ -58,6 +61,13 @@ def test_another_label_drops_the_former_one():
 def test_another_label_keeps_its_place_in_files_without_header():
     schema = Schema([Field("a"), Field("b")], label="click", header=False).with_label("b")
     assert schema.file_columns == ("click", "a", "b")
+
+
+def test_the_example_in_the_documentation_is_a_schema():
+    page = Path(__file__).resolve().parents[2] / "docs" / "data.md"
+    example = page.read_text().split("```toml\n")[1].split("```")[0]
+    schema = Schema.from_toml(example)
+    assert {field.kind for field in schema.fields} == set(KINDS)
 
 
 TOML_ERRORS = [

@@ -274,8 +274,8 @@ def test_interactions_cannot_be_seen_from_fewer_fields(planted):
 def test_interactions_form_a_staircase_and_use_integers_and_categories(planted):
     source, _, _, _ = planted
     chosen = [set(fields) for fields, _ in source.truth.interactions]
-    assert [len(fields) for fields in chosen] == [2] * 10 + [3] * 4 + [4] * 2
-    for fields in chosen[10:]:
+    assert [len(fields) for fields in chosen] == [2] * 8 + [3] * 3 + [4] * 2
+    for fields in chosen[8:]:
         assert any(smaller < fields for smaller in chosen if len(smaller) == len(fields) - 1)
     kinds = {source.layout.fields[index].name[0] for fields in chosen for index in fields}
     assert kinds == {"I", "C"}

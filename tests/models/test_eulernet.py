@@ -131,10 +131,18 @@ def test_dropout_acts_in_training_only():
     assert torch.equal(model.eval()(ids), model(ids))
 
 
-def test_cyclic_orders_leave_no_field_out():
-    layer = EulerInteractionLayer(3, 7, 2, order_init="cyclic")
-    assert layer.orders.sum(dim=0).eq(1).all()
-    assert layer.orders.sum(dim=1).tolist() == [3, 2, 2]
+def test_pairs_of_orders_take_every_field_equally_often_and_every_pair():
+    orders = EulerInteractionLayer(5, 20, 2, order_init="pairs").orders
+    assert orders.sum(dim=0).eq(2).all()
+    assert orders.sum(dim=1).eq(8).all()
+    pairs = {tuple(column.nonzero().flatten().tolist()) for column in orders.t()}
+    assert len(pairs) == 10
+
+
+@pytest.mark.parametrize("num_inputs", [1, 2, 3])
+def test_pairs_of_few_fields_are_made_of_those_fields(num_inputs):
+    orders = EulerInteractionLayer(num_inputs, 7, 2, order_init="pairs").orders
+    assert orders.sum(dim=0).eq(min(2, num_inputs)).all()
 
 
 def test_softmax_orders_are_one_field_per_column():

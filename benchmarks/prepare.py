@@ -1,0 +1,73 @@
+"""Raw Criteo rows to prepared data: rows/s and the peak memory of the whole process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.harness import Spread, machine, save
+from ctrkit.data.synthetic import generate
+
+MEASURE = """
+import json, resource, sys, time
+from ctrkit.data import prepare
+began = time.perf_counter()
+prepare(sys.argv[1], format="criteo", out=sys.argv[2], num_workers=int(sys.argv[3]))
+seconds = time.perf_counter() - began
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({"seconds": seconds, "peak_bytes": peak}))
+"""
+"""Run in a process of its own, so that its peak is that of `prepare` alone (it starts no other)."""
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    parser.add_argument("--workers", type=int, default=2, help="threads of prepare")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    print(machine())
+    results = []
+    folder = Path(tempfile.mkdtemp(prefix="ctrkit-bench-", dir=arguments.folder))
+    try:
+        for rows in arguments.rows:
+            raw = folder / f"criteo_{rows}.txt"
+            generate(raw, rows=rows, seed=1)
+            figures = [
+                _measure(raw, folder / "out", arguments.workers) for _ in range(arguments.repeats)
+            ]
+            rates = Spread.of([rows / figure["seconds"] for figure in figures])
+            peak = max(figure["peak_bytes"] for figure in figures)
+            print(
+                f"prepare {rows:>12,} rows: {rates.median:>10,.0f} rows/s "
+                f"({rates.low:,.0f} to {rates.high:,.0f}), peak {peak / 2**30:.2f} GiB",
+                flush=True,
+            )
+            results.append(
+                {
+                    "rows": rows,
+                    "workers": arguments.workers,
+                    "rows_per_second": vars(rates),
+                    "peak_bytes": peak,
+                    "repeats": arguments.repeats,
+                }
+            )
+            raw.unlink()
+    finally:
+        shutil.rmtree(folder)
+    save("prepare", results)
+
+
+def _measure(raw: Path, out: Path, workers: int) -> dict[str, float]:
+    words = [sys.executable, "-c", MEASURE, str(raw), str(out), str(workers)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    shutil.rmtree(out)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
