@@ -12,7 +12,16 @@ from typing import Any
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it takes the name, else it is removed."""
+    """Yield a temporary path beside `path`; on success it takes the name, else it is removed.
+
+    Raises:
+        FileNotFoundError: if the folder of `path` does not exist.
+        IsADirectoryError: if `path` is a folder.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}; make it")
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder; name a file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary

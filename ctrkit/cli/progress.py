@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tqdm.auto import tqdm
 
@@ -14,15 +14,13 @@ from ctrkit.training import Record
 FRACTION = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
 
-class PrepareBar:
-    """Shows how far a preparation is; use it as a context, and as ``prepare``'s ``progress``."""
+class _Bar:
+    """A tqdm bar as a context; shown on terminals and in notebooks only, and gone afterwards."""
 
-    def __init__(self) -> None:
-        self._bar = tqdm(
-            total=1.0, desc="read", file=sys.stderr, disable=None, leave=False, bar_format=FRACTION
-        )
+    def __init__(self, **settings: Any) -> None:
+        self._bar = tqdm(file=sys.stderr, disable=None, leave=False, **settings)
 
-    def __enter__(self) -> PrepareBar:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -32,6 +30,13 @@ class PrepareBar:
         traceback: TracebackType | None,
     ) -> None:
         self._bar.close()
+
+
+class PrepareBar(_Bar):
+    """Shows how far a preparation is: use it as ``prepare``'s ``progress``."""
+
+    def __init__(self) -> None:
+        super().__init__(total=1.0, desc="read", bar_format=FRACTION)
 
     def __call__(self, progress: Progress) -> None:
         """Show a step of the preparation."""
@@ -41,24 +46,11 @@ class PrepareBar:
         self._bar.refresh()
 
 
-class RowsBar:
-    """Counts rows and rows/s; use it as a context, and call it with the rows done since."""
+class RowsBar(_Bar):
+    """Counts rows and rows/s: call it with the rows done since."""
 
     def __init__(self, what: str) -> None:
-        self._bar = tqdm(
-            desc=what, unit=" rows", unit_scale=True, file=sys.stderr, disable=None, leave=False
-        )
-
-    def __enter__(self) -> RowsBar:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bar.close()
+        super().__init__(desc=what, unit=" rows", unit_scale=True)
 
     def __call__(self, rows: int) -> None:
         """Count more rows."""

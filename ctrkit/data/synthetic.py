@@ -40,6 +40,7 @@ import pandas as pd
 from ctrkit.data._planted import PlantedTruth, SyntheticConfig
 from ctrkit.data._synthetic_fields import Entries, avazu_layout, criteo_layout
 from ctrkit.data._text_matrix import TextMatrix, Tokens, four_digit_tokens, text_tokens
+from ctrkit.files import written_aside
 from ctrkit.options import check_choice, check_not_negative, check_positive
 
 __all__ = [
@@ -171,8 +172,8 @@ def generate(
 
     tally = _Tally()
     with ExitStack() as files:
-        output = files.enter_context(_written_aside(path))
-        truth_output = truth_path and files.enter_context(_written_aside(truth_path))
+        output = files.enter_context(_opened(path))
+        truth_output = truth_path and files.enter_context(_opened(truth_path))
         if truth_output:
             header = {"descr": "<f4", "fortran_order": False, "shape": (rows,)}
             np.lib.format.write_array_header_1_0(truth_output, header)
@@ -409,26 +410,12 @@ def _hour_tokens(num_days: int) -> Tokens:
 
 
 @contextmanager
-def _written_aside(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that appears under its name only when it is whole."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"path must lie in an existing folder, got {str(path)!r} - "
-            f"create {str(path.parent)!r} first"
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"path must name a file, got the folder {str(path)!r}")
-    aside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with open(aside, "wb") as raw:
-            if path.suffix == ".gz":
-                # Neither name nor time goes into the header: same rows, same bytes.
-                with gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed:
-                    yield cast("IO[bytes]", packed)
-            else:
-                yield raw
-            raw.flush()
-            os.fsync(raw.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that appears under its name only when it is whole; packed if called .gz."""
+    with written_aside(path) as aside, aside.open("wb") as raw:
+        if path.suffix != ".gz":
+            yield raw
+            return
+        # Neither name nor time goes into the header: same rows, same bytes.
+        with gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed:
+            yield cast("IO[bytes]", packed)

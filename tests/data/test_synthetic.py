@@ -321,9 +321,9 @@ def test_wrong_arguments_leave_no_file(tmp_path):
 
 def test_a_path_that_cannot_be_written_is_refused_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic._Source, "text", None)
-    with pytest.raises(FileNotFoundError, match=r"existing folder, got .*log.txt' - create .*none"):
+    with pytest.raises(FileNotFoundError, match=r"cannot write .*log.txt: there is no folder .*none"):
         generate(tmp_path / "none" / "log.txt", rows=5)
-    with pytest.raises(IsADirectoryError, match="path must name a file, got the folder"):
+    with pytest.raises(IsADirectoryError, match=r"cannot write .*: it is a folder; name a file"):
         generate(tmp_path, rows=5)
 
 
