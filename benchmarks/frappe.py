@@ -34,7 +34,6 @@ def run(arguments: argparse.Namespace) -> None:
     model.pop("name")
     parts = {part: arguments.data / f"frappe/{part}.csv.gz" for part in ("train", "valid", "test")}
     data = prepare(parts["train"], valid=parts["valid"], test=parts["test"], **settings["data"])
-    results = []
     for implicit in arguments.implicit_init or [model.get("implicit_init")]:
         for orders in arguments.order_init or [model.get("order_init")]:
             starts = {"implicit_init": implicit, "order_init": orders}
@@ -44,8 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
                 f"{starts}: test AUC {spell([r['auc'] for r in rows], 5)}, "
                 f"logloss {spell([r['logloss'] for r in rows])} (95 %, {len(rows)} seeds)"
             )
-            results.append({"options": options, "seeds": rows})
-    save("frappe", results)
+            name = f"frappe_{options['implicit_init']}_{options['order_init']}"
+            save(name, [{"options": options, "seeds": rows}])
 
 
 def _one(data, model: dict, train: dict, seed: int) -> dict[str, float]:

@@ -15,13 +15,9 @@ def written_aside(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes the name, else it is removed.
 
     Raises:
-        FileNotFoundError: if the folder of `path` does not exist.
-        IsADirectoryError: if `path` is a folder.
+        OSError: see `check_writable`.
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}; make it")
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a folder; name a file")
+    check_writable(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
@@ -30,6 +26,22 @@ def written_aside(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Make sure, before long work, that a file can be written.
+
+    Raises:
+        FileNotFoundError: if its folder does not exist.
+        IsADirectoryError: if it is a folder.
+        PermissionError: if its folder is not writable.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}; make it")
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder; name a file")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"cannot write {path}: the folder {path.parent} is not writable")
 
 
 def save_json(path: Path, content: Any) -> None:

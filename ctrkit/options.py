@@ -68,6 +68,14 @@ def check_fraction(**values: float) -> None:
             raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
 
 
+def check_types(options: Any) -> None:
+    """Raise ``TypeError`` unless every option of a dataclass has a value of its type."""
+    for name, kind in option_types(type(options)).items():
+        value = getattr(options, name)
+        if not _fits(value, kind):
+            raise TypeError(f"{name} must be {_spell(kind)}, got {value!r}")
+
+
 def option_types(cls: type) -> dict[str, Any]:
     """Return the resolved type of every option of a dataclass."""
     hints = typing.get_type_hints(cls)

@@ -22,7 +22,7 @@ LAYERS = {
 }
 """Every part, and the parts it may import (besides itself and the version)."""
 
-OUTSIDE_CLI = {"sys.argv", "os.environ", "print", "input", "tqdm"}
+OUTSIDE_CLI = {"sys.argv", "os.environ", "os.getenv", "print", "input", "tqdm"}
 
 
 def sources():
@@ -52,6 +52,7 @@ def imported_modules(path: Path) -> set[str]:
             modules |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             modules.add((node.module or "").split(".")[0])
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
     return modules
 
 

@@ -8,6 +8,7 @@ from importlib import import_module
 
 from ctrkit import __version__
 from ctrkit.cli.arguments import Parser
+from ctrkit.options import suggest
 
 COMMANDS = {
     "prepare": "raw log -> prepared data",
@@ -40,8 +41,15 @@ def make_parser(command: str | None = None) -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 wrong arguments."""
     words = list(sys.argv[1:] if argv is None else argv)
-    command = next((word for word in words if word in COMMANDS), None)
+    command = next((word for word in words if not word.startswith("-")), None)
+    if command is not None and command not in COMMANDS:
+        print(
+            f"ctrkit: error: unknown command {command!r}{suggest(command, COMMANDS)}",
+            file=sys.stderr,
+        )
+        return 2
     arguments = make_parser(command).parse_args(words)
+    arguments.command_line = ["ctrkit", *words]
     try:
         import_module(f"ctrkit.cli.{arguments.command}").run(arguments)
     except MISTAKES as error:

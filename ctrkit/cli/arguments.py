@@ -25,13 +25,13 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse, and refuse what is left over."""
-        parsed, rest = super().parse_known_args(args, namespace)
-        for word in rest:
-            if word.startswith("--"):
+        """Parse; an unknown option is refused first, or a missing one would be blamed."""
+        if self._subparsers is None:
+            for word in args or ():
                 name = word.split("=")[0]
-                self.error(f"unknown option {name}{suggest(name, self._option_string_actions)}")
-        return parsed, rest
+                if word.startswith("--") and name not in self._option_string_actions:
+                    self.error(f"unknown option {name}{suggest(name, self._option_string_actions)}")
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Leave with status 2 and one line; the usage is a ``--help`` away."""
@@ -51,14 +51,16 @@ def add_options(parser: argparse.ArgumentParser, title: str, *classes: type) -> 
         for field in dataclasses.fields(cls):
             flag = "--" + field.name.replace("_", "-")
             if flag in parser._option_string_actions:
+                # One flag for both, seed for example: it says what it is for both.
+                action = parser._option_string_actions[flag]
+                action.help = f"{field.metadata['help']}; {action.help}"
                 continue
             group.add_argument(
                 flag,
                 dest=field.name,
                 default=NOT_GIVEN,
-                metavar=_metavar(field, kinds[field.name]),
                 help=_help(field),
-                **_conversion(kinds[field.name]),
+                **_conversion(field, kinds[field.name]),
             )
 
 
@@ -122,10 +124,10 @@ def read_settings(path: Path | None, sections: Iterable[str]) -> dict[str, dict[
     return content
 
 
-def _conversion(kind: Any) -> dict[str, Any]:
+def _conversion(field: dataclasses.Field[Any], kind: Any) -> dict[str, Any]:
     plain = [member for member in members(kind) if member is not type(None)]
     if plain == [bool]:
-        return {"type": _parse_bool, "nargs": "?", "const": True}
+        return {"action": argparse.BooleanOptionalAction}
     may_be_none = type(None) in members(kind)
 
     def convert(text: str) -> Any:
@@ -139,19 +141,11 @@ def _conversion(kind: Any) -> dict[str, Any]:
                 continue
         raise argparse.ArgumentTypeError(f"must be {_describe(kind)}, got {text!r}")
 
-    return {"type": convert}
+    return {"type": convert, "metavar": _metavar(field, kind)}
 
 
 def _sequence_of(kind: Any) -> Any:
     return typing.get_args(kind)[0] if typing.get_origin(kind) in SEQUENCES else None
-
-
-def _parse_bool(text: str) -> bool:
-    if text.lower() in ("true", "yes", "on", "1"):
-        return True
-    if text.lower() in ("false", "no", "off", "0"):
-        return False
-    raise argparse.ArgumentTypeError(f"must be true or false, got {text!r}")
 
 
 def _describe(kind: Any) -> str:
@@ -175,7 +169,7 @@ def _metavar(field: dataclasses.Field[Any], kind: Any) -> str:
     inner = _sequence_of(plain[0])
     if inner:
         return f"{inner.__name__.upper()},..."
-    return {bool: "true|false", int: "N", float: "X", str: "NAME"}.get(plain[0], "VALUE")
+    return {int: "N", float: "X", str: "NAME"}.get(plain[0], "VALUE")
 
 
 def _help(field: dataclasses.Field[Any]) -> str:

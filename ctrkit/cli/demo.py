@@ -13,8 +13,7 @@ from ctrkit.cli.tables import aligned
 from ctrkit.data import prepare
 from ctrkit.data.synthetic import best_scores, generate
 from ctrkit.options import check_positive
-from ctrkit.serving import Run
-from ctrkit.serving.experiment import train_run
+from ctrkit.serving import Run, train_run
 from ctrkit.training import TrainConfig
 
 FEWEST_ROWS = 1000
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_positive(rows=rows)
     if rows < FEWEST_ROWS:
         raise ValueError(f"rows must be at least {FEWEST_ROWS}, got {rows}")
-    out.mkdir(parents=True, exist_ok=True)
+    claim_demo(out)
     raw = out / "criteo.txt"
 
     print(f"1. A Criteo-format log of {rows:,} rows, whose true click probabilities are known")
@@ -59,11 +58,10 @@ def run(arguments: argparse.Namespace) -> None:
     print("3. ctrkit train: EulerNet")
     outcome = train_run(
         data,
-        model="eulernet",
-        model_options={},
         config=TrainConfig(seed=arguments.seed, epochs=3, validations_per_epoch=3),
         out=out / "eulernet",
         observers=[TrainingBar()],
+        force=True,
     )
     test = outcome.evaluations["test"]
     # Split "last" keeps the order of the log, so the test rows are its end.
@@ -84,3 +82,16 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"\nEverything is in {out}/; the same by hand:")
     print(f"   ctrkit train {raw} --format criteo --out my_run")
     print(f"   ctrkit predict my_run {sample} --out scores.csv")
+
+
+def claim_demo(out: Path) -> None:
+    """Make the demo's folder, or take the one that an earlier demo has marked as its own.
+
+    Raises:
+        FileExistsError: if the folder holds something else.
+    """
+    mark = out / ".ctrkit-demo"
+    if out.exists() and not mark.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"--out {out} must be new, empty or an earlier demo; name another")
+    out.mkdir(parents=True, exist_ok=True)
+    mark.touch()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import load
-from ctrkit.files import save_json
+from ctrkit.files import check_writable, save_json
 from ctrkit.serving import Run
 
 SPLITS = ("train", "valid", "test")
@@ -20,7 +20,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "inputs", type=Path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
     )
     parser.add_argument(
-        "--on", choices=SPLITS, default="test", help="rows of the prepared folder (default: test)"
+        "--on", choices=SPLITS, help="which rows of the prepared folder (default: test)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as well")
     parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
@@ -28,13 +28,16 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate and print."""
-    trained = Run(arguments.run, device=arguments.device)
     inputs: list[Path] = arguments.inputs
-    if len(inputs) == 1 and inputs[0].is_dir():
-        data = load(inputs[0])
-        trained.require_same_encoder(data)
-        name = arguments.on
-        metrics = trained.evaluate_rows(getattr(data, name))
+    is_prepared = len(inputs) == 1 and inputs[0].is_dir()
+    if arguments.on is not None and not is_prepared:
+        raise ValueError("--on chooses rows of a prepared folder; raw files are scored whole")
+    if arguments.json is not None:
+        check_writable(arguments.json)
+    trained = Run(arguments.run, device=arguments.device)
+    if is_prepared:
+        name = arguments.on or "test"
+        metrics = trained.evaluate_rows(load(inputs[0]), name)
     else:
         name = inputs[0].name if len(inputs) == 1 else f"{len(inputs)} files"
         metrics = trained.evaluate_files(inputs)

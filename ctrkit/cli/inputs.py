@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from ctrkit.cli.arguments import add_options
+from ctrkit.cli.arguments import add_options, given
 from ctrkit.cli.progress import PrepareBar
 from ctrkit.data import PrepareConfig, PreparedData, load, prepare
+
+PREPARED_WITH = ("split", "fractions", "vocabulary_from", "time_column")
+"""Options that ``schema.json`` records, so that they can be compared. The seed trains as well."""
 
 
 def add_raw_files(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +41,35 @@ def prepare_from(
 
 
 def prepared_or_raw(
-    arguments: argparse.Namespace, config: PrepareConfig, out: Path
+    arguments: argparse.Namespace,
+    config: PrepareConfig,
+    settings: Mapping[str, Any],
+    out: Path,
 ) -> PreparedData:
-    """Open the prepared folder that was given, or prepare the raw files into `out`."""
+    """Open the prepared folder that was given, or prepare the raw files into `out`.
+
+    Raises:
+        ValueError: if a folder is given together with options for raw files that it was not
+            prepared with.
+    """
     inputs: list[Path] = arguments.inputs
-    if len(inputs) == 1 and inputs[0].is_dir():
-        return load(inputs[0])
-    return prepare_from(arguments, config, inputs, out)
+    if len(inputs) != 1 or not inputs[0].is_dir():
+        return prepare_from(arguments, config, inputs, out)
+    data = load(inputs[0])
+    for name in ("schema", "valid", "test"):
+        if getattr(arguments, name) is not None:
+            raise ValueError(f"--{name} is for raw files, {data.path} is prepared already")
+    wanted = {**settings, **given(arguments, PREPARED_WITH)}
+    for name in PREPARED_WITH:
+        had = data.info["options"].get(name)
+        if name in wanted and to_plain(wanted[name]) != had:
+            raise ValueError(
+                f"{name} must be what {data.path} was prepared with, {had!r}, got "
+                f"{wanted[name]!r}; prepare the log again"
+            )
+    return data
+
+
+def to_plain(value: Any) -> Any:
+    """Return tuples as the lists that JSON has."""
+    return list(value) if isinstance(value, tuple) else value

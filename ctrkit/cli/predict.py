@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ctrkit.cli.progress import RowsBar
-from ctrkit.files import written_aside
+from ctrkit.files import check_writable, written_aside
 from ctrkit.serving import Run
 
 
@@ -22,6 +22,9 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Score in chunks, in input order, one probability per row."""
     out: Path = arguments.out
+    check_writable(out)
+    if out.resolve() in [path.resolve() for path in arguments.inputs]:
+        raise ValueError(f"--out {out} is one of the files to score; name another")
     trained = Run(arguments.run, device=arguments.device)
     rows = 0
     with (

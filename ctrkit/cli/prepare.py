@@ -20,6 +20,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prepare, and show what came of it."""
-    settings = read_settings(arguments.config, ["data"])
+    # A settings file may serve training too; its other sections are train's to check.
+    settings = read_settings(arguments.config, ["data", "model", "train"])
     config = collect({"data": PrepareConfig}, arguments, settings)["data"]
     print(prepare_from(arguments, config, arguments.inputs, arguments.out))

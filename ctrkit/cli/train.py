@@ -13,7 +13,8 @@ from ctrkit.cli.tables import metrics_table
 from ctrkit.data import PrepareConfig
 from ctrkit.models import MODELS, model_options
 from ctrkit.options import check_choice
-from ctrkit.serving.experiment import train_run
+from ctrkit.serving import train_run
+from ctrkit.serving.folder import DATA, claim
 from ctrkit.training import Observer, TrainConfig
 from ctrkit.training.tensorboard import TensorBoardWriter
 
@@ -46,9 +47,9 @@ def run(arguments: argparse.Namespace) -> None:
     sections = {"model": model_options(name), "train": TrainConfig, "data": PrepareConfig}
     options = collect(sections, arguments, settings)
     out: Path = arguments.out
-    if (out / "metrics.json").exists() and not options["data"].force:
-        raise ValueError(f"--out {out} holds a finished run; give a new folder, or --force")
-    data = prepared_or_raw(arguments, options["data"], out / "data")
+    force = options["data"].force
+    claim(out, force=force)
+    data = prepared_or_raw(arguments, options["data"], settings.get("data", {}), out / DATA)
     print(data, file=sys.stderr)
     observers: list[Observer] = [TrainingBar()]
     if arguments.tensorboard:
@@ -60,7 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
         config=options["train"],
         out=out,
         observers=observers,
-        command=sys.argv,
+        command=arguments.command_line,
+        force=force,
     )
     print(f"{outcome.result.stopped} after {outcome.result.seconds:.0f} s", file=sys.stderr)
     print(metrics_table(outcome.evaluations))

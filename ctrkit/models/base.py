@@ -6,7 +6,8 @@ import inspect
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn, sigmoid
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ctrkit.embedding import FeatureEmbedding
@@ -67,14 +68,14 @@ class CTRModel(nn.Module, ABC):
 
     def predict(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
         """Return click probabilities ``(B,)``, ``sigmoid(forward(ids, values))``."""
-        return sigmoid(self(ids, values))
+        return torch.sigmoid(self(ids, values))
 
     def calculate_loss(self, batch: Batch) -> Tensor:
         """Return the mean loss per row, in nats: BCE of the logits, plus the model's penalty."""
         logits = self(batch.ids, batch.values)
-        loss = functional.binary_cross_entropy_with_logits(
-            logits.float(), batch.labels.to(device=logits.device, dtype=logits.float().dtype)
-        )
+        if logits.dtype in (torch.bfloat16, torch.float16):
+            logits = logits.float()
+        loss = functional.binary_cross_entropy_with_logits(logits, batch.labels.to(logits))
         penalty = self.penalty()
         return loss if penalty is None else loss + penalty
 

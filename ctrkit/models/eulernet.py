@@ -30,8 +30,8 @@ ORDER_INITS = ("softmax", "pairs")
 class _Polar(torch.autograd.Function):
     """``(re, im) -> (log modulus, phase)``, with gradients that stay finite at the origin.
 
-    The phase's gradient is 1 / |z|; PyTorch's own atan2 gives NaN at 0. Here |z|^2 is not taken
-    below `EPSILON` in it, so that no gradient exceeds 1 / sqrt(EPSILON) = 1e4 times its input.
+    DIFF(official): the phase's gradient is 1 / |z|, and atan2's own gives NaN at 0. Here |z|^2 is
+    not taken below `EPSILON` in it, so no gradient exceeds 1 / sqrt(EPSILON) = 1e4 times its input.
     """
 
     @staticmethod
@@ -220,6 +220,8 @@ class EulerNet(CTRModel):
         check_not_negative(reg_weight=reg_weight)
         if orders is None:
             orders = [self.num_fields, self.num_fields]
+        if isinstance(orders, int):
+            raise TypeError(f"orders must be a list, one number per layer, got {orders}")
         if not orders or min(orders) < 1:
             raise ValueError(f"orders must be one positive number per layer, got {list(orders)}")
         self.orders = tuple(orders)

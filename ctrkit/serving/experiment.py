@@ -12,11 +12,23 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ctrkit import __version__
 from ctrkit.data import PreparedData
-from ctrkit.models import CTRModel, build_model
+from ctrkit.files import save_json
+from ctrkit.models import MODELS, CTRModel, build_model
 from ctrkit.options import to_mapping
-from ctrkit.serving.run import CHECKPOINTS, save_run
-from ctrkit.training import Metrics, Observer, TrainConfig, Trainer, TrainResult, evaluate
+from ctrkit.serving.folder import CHECKPOINTS, CONFIG, FORMAT_VERSION, METRICS, claim, shape_to_json
+from ctrkit.training import (
+    History,
+    Metrics,
+    Observer,
+    Record,
+    TrainConfig,
+    Trainer,
+    TrainResult,
+    evaluate,
+)
+from ctrkit.training.trainer import check_rows, require_both_classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +43,19 @@ class Outcome:
 def train_run(
     data: PreparedData,
     *,
-    model: str,
-    model_options: Mapping[str, Any],
-    config: TrainConfig,
-    out: Path,
+    model: str = "eulernet",
+    model_options: Mapping[str, Any] | None = None,
+    config: TrainConfig | None = None,
+    out: str | Path,
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
+    force: bool = False,
 ) -> Outcome:
     """Build a model, train it, evaluate it and write the run folder.
 
-    The test rows are read once, after the best weights were chosen on the validation rows.
+    The test rows are read once, after the best weights were chosen on the validation rows; final
+    figures are computed in float32, as `Run` scores. The recipe is written first, ``history.csv``
+    at every validation, and ``metrics.json`` last: a folder that has it is a finished run.
 
     Args:
         data: prepared rows.
@@ -50,27 +65,49 @@ def train_run(
         out: the run's folder.
         observers: who is told how it goes.
         command: the command line, for ``config.json``.
+        force: replace a finished run.
+
+    Raises:
+        FileExistsError: if the folder holds something else.
+        ValueError: if an option is wrong, or a part of the data has one class only.
+        FloatingPointError: if the loss is not finite.
     """
-    (out / "metrics.json").unlink(missing_ok=True)  # from here on the run is unfinished
+    out, config = Path(out), config or TrainConfig()
+    claim(out, force=force)
+    check_rows(data.train, data.valid if len(data.valid) else None)
+    if len(data.test):
+        require_both_classes("test rows", data.test)
     torch.manual_seed(config.seed)
-    built = build_model(model, data.cardinalities, model_options, where="model options")
-    valid = data.valid if len(data.valid) else None
-    result = Trainer(config, observers=observers).fit(
-        built, data.train, valid, checkpoints=out / CHECKPOINTS
-    )
-    splits = {"valid": data.valid, "test": data.test}
+    built = build_model(model, data.cardinalities, model_options or {}, where="model options")
+    (out / METRICS).unlink(missing_ok=True)  # from here on the run is unfinished
+    _write_recipe(out, built, data, config, command)
+    trainer = Trainer(config, observers=[_HistoryWriter(out / "history.csv"), *observers])
+    result = trainer.fit(built, data.train, data.valid, checkpoints=out / CHECKPOINTS)
     evaluations = {
-        name: evaluate(built, rows, precision=config.precision)
-        for name, rows in splits.items()
+        name: evaluate(built, rows)
+        for name, rows in {"valid": data.valid, "test": data.test}.items()
         if len(rows)
     }
-    save_run(
-        out,
-        model=built,
-        data=data,
-        result=result,
-        evaluations=evaluations,
-        settings={
+    figures = {name: metrics.to_dict() for name, metrics in evaluations.items()}
+    save_json(out / METRICS, {**figures, **result.to_dict()})
+    return Outcome(model=built, result=result, evaluations=evaluations)
+
+
+def _write_recipe(
+    out: Path, model: CTRModel, data: PreparedData, config: TrainConfig, command: Sequence[str]
+) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    name = next(key for key, kind in MODELS.items() if type(model) is kind)
+    save_json(
+        out / CONFIG,
+        {
+            "format_version": FORMAT_VERSION,
+            "ctrkit": __version__,
+            "model": {
+                "name": name,
+                "options": model.options(),
+                "cardinalities": [shape_to_json(entry) for entry in model.cardinalities],
+            },
             "train": to_mapping(config),
             "data": {**data.info, "path": str(data.path)},
             "command": list(command),
@@ -82,4 +119,26 @@ def train_run(
             },
         },
     )
-    return Outcome(model=built, result=result, evaluations=evaluations)
+    data.encoder.save(out)
+
+
+class _HistoryWriter:
+    """Keeps ``history.csv`` up to date while a run goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records: list[Record] = []
+
+    def on_start(self, *, total_steps: int, num_rows: int) -> None:
+        """Do nothing."""
+
+    def on_step(self, *, step: int, rows: int, loss: float | None) -> None:
+        """Do nothing."""
+
+    def on_validation(self, record: Record) -> None:
+        """Write all records so far."""
+        self.records.append(record)
+        History(tuple(self.records)).save(self.path)
+
+    def on_end(self) -> None:
+        """Do nothing."""

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrkit import __version__
-from ctrkit.data import Encoder, PreparedData, read_rows
-from ctrkit.fields import FieldShape
-from ctrkit.files import save_json
-from ctrkit.models import MODELS, CTRModel, build_model
-from ctrkit.training import Metrics, TrainResult, evaluate, probabilities, score_stream
+from ctrkit.data import Dataset, Encoder, PreparedData, read_rows
+from ctrkit.models import CTRModel, build_model
+from ctrkit.serving.folder import (
+    CHECKPOINTS,
+    CONFIG,
+    FORMAT_VERSION,
+    METRICS,
+    read_json,
+    shape_from_json,
+)
+from ctrkit.training import Metrics, compute_metrics, evaluate, probabilities, score_stream
 from ctrkit.training.checkpoint import load_tensors
 from ctrkit.training.compute import choose_device
-from ctrkit.training.metrics import compute_metrics
+from ctrkit.training.scoring import IdsAndValues
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FORMAT_VERSION = 1
-
-CHECKPOINTS = "checkpoints"
 
 
 class Run:
     """A finished run: scores raw rows, and needs nothing but its folder.
 
+    Scores are float32 logits made probabilities in float64; on the same device the same rows in
+    the same order get the same bits, whether they come from a file or from prepared data.
+
     Args:
-        folder: what ``ctrkit train`` wrote.
+        folder: what ``ctrkit train`` or `train_run` wrote.
         device: where to score; ``"auto"`` takes CUDA where there is one.
 
     Attributes:
@@ -44,13 +47,13 @@ class Run:
 
     Raises:
         FileNotFoundError: if the folder is no run, or the run did not finish.
-        ValueError: if a file is damaged, or of another format version.
+        ValueError: if a file is damaged, of another run, or of another format version.
     """
 
     def __init__(self, folder: str | Path, *, device: str = "auto") -> None:
         self.folder = Path(folder)
-        self.config: dict[str, Any] = read_json_of_run(self.folder, "config.json")
-        self.metrics: dict[str, Any] = read_json_of_run(self.folder, "metrics.json")
+        self.config = read_json(self.folder, CONFIG)
+        self.metrics = read_json(self.folder, METRICS)
         version = self.config.get("format_version")
         if version != FORMAT_VERSION:
             raise ValueError(
@@ -61,18 +64,26 @@ class Run:
         self.model = self._load_model().to(choose_device(device)).eval()
 
     def _load_model(self) -> CTRModel:
-        described = self.config["model"]
-        where = f"{self.folder / 'config.json'}: model"
-        fields = [shape_from_json(entry) for entry in described["cardinalities"]]
-        model = build_model(described["name"], fields, described["options"], where=where)
+        where = self.folder / CONFIG
+        try:
+            described = self.config["model"]
+            name, options = described["name"], described["options"]
+            fields = tuple(shape_from_json(entry) for entry in described["cardinalities"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{where} must describe the model, but lacks {error}") from error
+        if fields != tuple(self.encoder.cardinalities):
+            raise ValueError(
+                f"{where} and the schema beside it must be of one run, their fields differ"
+            )
+        model = build_model(name, fields, options, where=f"{where}: model")
         path = self.folder / CHECKPOINTS / "best.pt"
+        if not path.exists():
+            raise FileNotFoundError(f"{self.folder} is no whole run: it has no {path.name}")
         try:
             model.load_state_dict(load_tensors(path)["model"])
         except (KeyError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
-            raise ValueError(
-                f"{path} must hold the weights of this run's model: {reason}"
-            ) from error
+            raise ValueError(f"{path} must hold the weights of this run: {reason}") from error
         return model
 
     def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
@@ -83,14 +94,16 @@ class Run:
         """
         if len(frame) == 0:
             return np.empty(0)
-        rows = self.encoder.encode(frame)
-        return np.concatenate([np.empty(0), *self._probabilities([(rows.ids, rows.values)])])
+        return np.concatenate(list(self._score_rows(frame)))
 
     def score_files(self, files: list[Path]) -> Iterator[NDArray[np.float64]]:
-        """Yield the click probabilities of raw files, in input order, in bounded memory."""
-        return self._probabilities(
-            (rows.ids, rows.values) for rows in read_rows(files, self.encoder)
-        )
+        """Yield the click probabilities of raw files, in input order, in bounded memory.
+
+        Raises:
+            FileNotFoundError: if a file does not exist.
+            ValueError: if a row cannot be read, naming file, line and column.
+        """
+        return self._score_rows(files)
 
     def evaluate_files(self, files: list[Path]) -> Metrics:
         """Return the metrics on raw files that have the label column.
@@ -100,24 +113,20 @@ class Run:
         """
         labels: list[NDArray[Any]] = []
 
-        def blocks() -> Iterator[Any]:
-            for rows in read_rows(files, self.encoder):
-                if rows.labels is None:
-                    column = self.encoder.schema.label
-                    raise ValueError(
-                        f"{files[0]} has no label column {column!r}; evaluate needs it"
-                    )
-                labels.append(rows.labels)
+        def blocks() -> Iterator[IdsAndValues]:
+            for rows in read_rows(files, self.encoder, label="require"):
+                labels.append(np.asarray(rows.labels))
                 yield rows.ids, rows.values
 
         predicted = np.concatenate([np.empty(0), *self._probabilities(blocks())])
         return compute_metrics(np.concatenate([np.empty(0, np.uint8), *labels]), predicted)
 
-    def require_same_encoder(self, data: PreparedData) -> None:
-        """Make sure that ids of `data` mean what they meant in training.
+    def evaluate_rows(self, data: PreparedData, part: str) -> Metrics:
+        """Return the metrics on ``"train"``, ``"valid"`` or ``"test"`` of prepared data.
 
         Raises:
-            ValueError: if `data` was prepared with another schema or vocabulary.
+            ValueError: if `data` was prepared with another schema or vocabulary, so that its ids
+                mean something else, or the part is empty or of one class.
         """
         trained, given = self.encoder.fingerprint, data.encoder.fingerprint
         if trained != given:
@@ -125,89 +134,14 @@ class Run:
                 f"{data.path} was prepared with another schema or vocabulary ({given[:12]}) than "
                 f"run {self.folder} ({trained[:12]}); give its raw files, which the run encodes"
             )
-
-    def evaluate_rows(self, rows: Any) -> Metrics:
-        """Return the metrics on rows of prepared data."""
+        rows: Dataset = getattr(data, part)
+        if len(rows) == 0:
+            raise ValueError(f"{data.path} has no {part} rows; evaluate on another part")
         return evaluate(self.model, rows)
 
-    def _probabilities(self, blocks: Any) -> Iterator[NDArray[np.float64]]:
+    def _score_rows(self, source: Any) -> Iterator[NDArray[np.float64]]:
+        rows = read_rows(source, self.encoder, label="ignore")
+        return self._probabilities((chunk.ids, chunk.values) for chunk in rows)
+
+    def _probabilities(self, blocks: Iterable[IdsAndValues]) -> Iterator[NDArray[np.float64]]:
         return map(probabilities, score_stream(self.model, blocks))
-
-
-def save_run(
-    folder: Path,
-    *,
-    model: CTRModel,
-    data: PreparedData,
-    result: TrainResult,
-    evaluations: Mapping[str, Metrics],
-    settings: Mapping[str, Any],
-) -> None:
-    """Write all of a run but its checkpoints, which the trainer has written.
-
-    ``metrics.json`` is written last: a folder that has it is a finished run.
-
-    Args:
-        folder: the run's folder.
-        model: the trained model.
-        data: what it was trained on; its encoder is copied.
-        result: what the trainer returned.
-        evaluations: metrics by split, ``valid`` and ``test``.
-        settings: the options of the run by section, for ``config.json``.
-    """
-    name = next(key for key, kind in MODELS.items() if type(model) is kind)
-    data.encoder.save(folder)
-    result.history.save(folder / "history.csv")
-    save_json(
-        folder / "config.json",
-        {
-            "format_version": FORMAT_VERSION,
-            "ctrkit": __version__,
-            "model": {
-                "name": name,
-                "options": model.options(),
-                "cardinalities": [shape_to_json(entry) for entry in model.cardinalities],
-            },
-            **settings,
-        },
-    )
-    save_json(
-        folder / "metrics.json",
-        {
-            **{split: metrics.to_dict() for split, metrics in evaluations.items()},
-            **result.to_dict(),
-        },
-    )
-
-
-def read_json_of_run(folder: Path, name: str) -> Any:
-    """Read a JSON file of a run.
-
-    Raises:
-        FileNotFoundError: if the folder or the file is not there.
-        ValueError: if the file is no JSON object.
-    """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"run {folder} is no folder; give what `ctrkit train --out` wrote")
-    path = folder / name
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{folder} is no finished run: it has no {name}; train it, or give another folder"
-        )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} must be JSON, got a damaged file: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold a JSON object, got {type(content).__name__}")
-    return content
-
-
-def shape_to_json(entry: int | FieldShape) -> Any:
-    """Return a field's shape as plain data: a number where that says it all."""
-    return vars(entry) if isinstance(entry, FieldShape) else int(entry)
-
-
-def shape_from_json(entry: Any) -> int | FieldShape:
-    """Return what `shape_to_json` was given."""
-    return FieldShape(**entry) if isinstance(entry, dict) else int(entry)

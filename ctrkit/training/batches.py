@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ctrkit.models import Batch
+from ctrkit.models import Batch, CTRModel
 
 
 @runtime_checkable
@@ -34,34 +34,72 @@ class Examples(Protocol):
         """Numbers kept as values, or None."""
 
 
-def to_batch(examples: Examples, rows: NDArray[np.int64] | slice, device: torch.device) -> Batch:
-    """Return the given rows as tensors on `device`."""
+def id_limits(model: CTRModel) -> NDArray[np.int64]:
+    """Return the number of ids that each id column ``(S,)`` of a model can hold."""
+    shapes = model.embedding.shapes
+    return np.repeat([s.cardinality for s in shapes], [s.num_slots for s in shapes])
+
+
+def check_ids(ids: NDArray[Any], limits: NDArray[np.int64]) -> None:
+    """Make sure that every id is one of its field's: all fields lie in one table.
+
+    Raises:
+        ValueError: if an id is out of range, naming the column.
+    """
+    if ids.ndim != 2 or ids.shape[1] != len(limits):
+        raise ValueError(f"ids must have shape (N, {len(limits)}), got {ids.shape}")
+    if len(ids) == 0:
+        return
+    low, high = ids.min(axis=0), ids.max(axis=0)
+    is_bad = (low < 0) | (high >= limits)
+    if is_bad.any():
+        column = int(np.flatnonzero(is_bad)[0])
+        bad = low[column] if low[column] < 0 else high[column]
+        raise ValueError(
+            f"id column {column} has id {bad} but the model knows {limits[column]} ids, from 0 on; "
+            "encode with the schema that the model was made for"
+        )
+
+
+def to_batch(
+    examples: Examples,
+    rows: NDArray[np.int64],
+    limits: NDArray[np.int64],
+    device: torch.device,
+) -> Batch:
+    """Return the given rows as tensors on `device`; their ids are checked against `limits`."""
     values = examples.values
+    ids = examples.ids[rows]
+    check_ids(ids, limits)
     return Batch(
-        ids=_to_tensor(examples.ids[rows], device),
+        ids=_to_tensor(ids, device),
         labels=_to_tensor(examples.labels[rows].astype(np.float32), device),
         values=None if values is None else _to_tensor(values[rows], device),
     )
 
 
 def shuffled_batches(
-    examples: Examples, *, batch_size: int, seed: int, epoch: int, device: torch.device
+    examples: Examples,
+    *,
+    limits: NDArray[np.int64],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    device: torch.device,
 ) -> Iterator[Batch]:
     """Yield every row once, in the order of (seed, epoch), the next batch read meanwhile.
 
     Raises:
-        ValueError: if there are no rows.
+        ValueError: if an id is out of range.
     """
     num_rows = len(examples.labels)
-    if num_rows == 0:
-        raise ValueError("training needs at least one row, got none")
     order = np.random.default_rng((seed, epoch)).permutation(num_rows)
     slices = [order[start : start + batch_size] for start in range(0, num_rows, batch_size)]
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ctrkit-batches") as reader:
-        ahead = reader.submit(to_batch, examples, slices[0], device)
+        ahead = reader.submit(to_batch, examples, slices[0], limits, device)
         for rows in slices[1:]:
             batch = ahead.result()
-            ahead = reader.submit(to_batch, examples, rows, device)
+            ahead = reader.submit(to_batch, examples, rows, limits, device)
             yield batch
         yield ahead.result()
 

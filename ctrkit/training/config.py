@@ -9,6 +9,7 @@ from ctrkit.options import (
     check_fraction,
     check_not_negative,
     check_positive,
+    check_types,
     option,
 )
 
@@ -30,6 +31,7 @@ class TrainConfig:
 
     Raises:
         ValueError: if a value is out of its range or a name is unknown.
+        TypeError: if a value has the wrong type.
     """
 
     epochs: int = option(20, "most passes over the training rows")
@@ -45,6 +47,7 @@ class TrainConfig:
     clip_norm: float | None = option(None, "largest norm of the net's gradient")
     schedule: str = option("plateau", "course of the step size", choices=SCHEDULES)
     plateau_factor: float = option(0.1, "step size is multiplied by this without improvement")
+    plateau_patience: int = option(1, "validations without a better one before that")
     warmup_steps: int = option(0, "steps in which the step size rises from 0")
     min_learning_rate: float = option(1e-6, "the schedules do not go below this")
     validations_per_epoch: int = option(1, "how often the validation rows are scored")
@@ -59,12 +62,14 @@ class TrainConfig:
     compile: bool = option(False, "compile the model with torch.compile")
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_positive(
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             validations_per_epoch=self.validations_per_epoch,
             patience=self.patience,
+            plateau_patience=self.plateau_patience,
         )
         check_not_negative(
             table_l2=self.table_l2,

@@ -33,6 +33,7 @@ class LazyAdam(torch.optim.Optimizer):
         betas: decay of the first and second moment.
         eps: added to the root of the second moment.
         l2: half of it times the squared norm of the batch's rows is added to the loss.
+        decoupled: shrink the rows by ``lr * l2`` instead, as AdamW does.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class LazyAdam(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         l2: float = 0.0,
+        decoupled: bool = False,
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "l2": l2})
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "l2": l2, "decoupled": decoupled}
+        super().__init__(params, defaults)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -71,7 +74,9 @@ class LazyAdam(torch.optim.Optimizer):
         summed = table.new_zeros(len(rows), table.shape[1])
         summed.index_add_(0, place, gradient._values())
         weights = table[rows]
-        if group["l2"]:
+        if group["decoupled"]:
+            weights.mul_(1 - group["lr"] * group["l2"])
+        elif group["l2"]:
             summed.add_(weights, alpha=group["l2"])
         beta1, beta2 = group["betas"]
         first = state["first"][rows].lerp_(summed, 1 - beta1)
@@ -113,7 +118,8 @@ def make_optimizers(model: CTRModel, config: TrainConfig) -> list[torch.optim.Op
     model.embedding.sparse_gradient = lazy
     optimizers: list[torch.optim.Optimizer] = []
     if tables and lazy:
-        optimizers.append(LazyAdam(tables, lr=table_rate, l2=config.table_l2))
+        decoupled = config.optimizer == "adamw"
+        optimizers.append(LazyAdam(tables, lr=table_rate, l2=config.table_l2, decoupled=decoupled))
     elif tables:
         optimizers.append(_dense(config, tables, table_rate, config.table_l2))
     if net:

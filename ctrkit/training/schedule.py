@@ -15,7 +15,7 @@ class Schedule:
 
         rate = peak * min(1, step / warmup_steps) * scale
         scale = 1                                             constant
-        scale = plateau_factor ** validations not improved    plateau
+        scale = plateau_factor ** number of plateaus          plateau
         scale = (1 + cos(pi * progress)) / 2                  cosine, progress after the warm-up
 
     but not below ``min_learning_rate`` (warm-up apart).
@@ -27,6 +27,7 @@ class Schedule:
         self.config = config
         self.total_steps = total_steps
         self.scale = 1.0
+        self.since_better = 0
         self._groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         self._peaks = [group["lr"] for group in self._groups]
 
@@ -49,6 +50,8 @@ class Schedule:
             group["lr"] = warmup * max(floor, peak * scale)
 
     def after_validation(self, improved: bool) -> None:
-        """Lower the step size after a validation that was no better, if that is the schedule."""
-        if self.config.schedule == "plateau" and not improved:
+        """Count validations without a better one; lower the step size if that is the schedule."""
+        self.since_better = 0 if improved else self.since_better + 1
+        is_plateau = self.since_better and self.since_better % self.config.plateau_patience == 0
+        if self.config.schedule == "plateau" and is_plateau:
             self.scale *= self.config.plateau_factor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ctrkit.models import CTRModel
-from ctrkit.training.batches import Examples
+from ctrkit.training.batches import Examples, check_ids, id_limits
 from ctrkit.training.compute import full_rate
 from ctrkit.training.metrics import Metrics, compute_metrics
 
@@ -42,16 +42,26 @@ def score_stream(
     """
     device = next(model.parameters()).device
     chunk_rows = CUDA_CHUNK_ROWS if device.type == "cuda" else CHUNK_ROWS
-    was_training = model.training
-    model.eval()
-    try:
-        with full_rate(device), torch.inference_mode(), autocast(device, precision):
-            for ids, values in _rechunked(blocks, chunk_rows):
+    limits = id_limits(model)
+    for ids, values in _rechunked(blocks, chunk_rows):
+        check_ids(ids, limits)
+        # Entered for each chunk, so that the caller's code between two runs as it always does.
+        with _eval_mode(model), full_rate(device), torch.inference_mode():
+            with autocast(device, precision):
                 logits = model(
                     torch.from_numpy(ids).to(device),
                     None if values is None else torch.from_numpy(values).to(device),
                 )
-                yield logits.float().cpu().numpy()
+            scores = logits.float().cpu().numpy()
+        yield scores
+
+
+@contextmanager
+def _eval_mode(model: CTRModel) -> Iterator[None]:
+    was_training = model.training
+    model.eval()
+    try:
+        yield
     finally:
         model.train(was_training)
 

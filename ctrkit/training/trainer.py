@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ctrkit.models import Batch, CTRModel
-from ctrkit.training.batches import Examples, shuffled_batches
+from ctrkit.training.batches import Examples, id_limits, shuffled_batches
 from ctrkit.training.checkpoint import load_tensors, save_tensors, weights_of
 from ctrkit.training.compute import choose_device, full_rate
 from ctrkit.training.config import TrainConfig
 from ctrkit.training.history import History, Record, TrainResult
-from ctrkit.training.metrics import Metrics
+from ctrkit.training.metrics import Metrics, compute_metrics
 from ctrkit.training.optimizers import is_lazy, make_optimizers, net_parameters
 from ctrkit.training.schedule import Schedule
-from ctrkit.training.scoring import autocast, evaluate
+from ctrkit.training.scoring import autocast, probabilities, score
 
 
 class Observer(Protocol):
@@ -85,13 +87,40 @@ class Trainer:
             loss: what to minimise on a batch; ``model.calculate_loss`` if not given.
 
         Raises:
-            ValueError: if there are no rows, or the validation rows have one class only.
+            ValueError: if there are no rows, training or validation rows have one class only, or
+                an id is out of range.
             FloatingPointError: if the loss is not finite; names step, step size and checkpoint.
         """
+        if valid is not None and len(valid.labels) == 0:
+            valid = None
+        check_rows(train, valid)
         run = _Run(self.config, self.observers, model, train, valid, checkpoints, loss)
         with full_rate(run.device), torch.random.fork_rng(_cuda_devices(run.device)):
             torch.manual_seed(self.config.seed)
             return run.train_to_end()
+
+
+def check_rows(train: Examples, valid: Examples | None) -> None:
+    """Make sure, before any work, that rows can be trained on and chosen by.
+
+    Raises:
+        ValueError: if there are no training rows, or one class only.
+    """
+    if len(train.labels) == 0:
+        raise ValueError("training needs at least one row, got none")
+    require_both_classes("training rows", train)
+    if valid is not None:
+        require_both_classes("validation rows", valid)
+
+
+def require_both_classes(what: str, rows: Examples) -> None:
+    """Raise ``ValueError`` unless there are clicks and non-clicks among the rows."""
+    num_clicks, num_rows = int(np.count_nonzero(rows.labels)), len(rows.labels)
+    if not 0 < num_clicks < num_rows:
+        raise ValueError(
+            f"{what} need both classes, got {num_clicks} clicks in {num_rows} rows; "
+            "split the log otherwise"
+        )
 
 
 class _Run:
@@ -124,9 +153,9 @@ class _Run:
         self.schedule = Schedule(self.optimizers, config, config.epochs * self.steps_per_epoch)
         self.validation_steps = self._validation_steps()
         self.step = 0
-        self.since_better = 0
         self.records: list[Record] = []
         self.losses = _LossSum(self.device)
+        self.limits = id_limits(model)
         self.began = self.last_validation = time.perf_counter()
 
     def _validation_steps(self) -> Callable[[int], bool]:
@@ -155,6 +184,7 @@ class _Run:
         for epoch in range(self.config.epochs):
             for batch in shuffled_batches(
                 self.train_rows,
+                limits=self.limits,
                 batch_size=self.config.batch_size,
                 seed=self.config.seed,
                 epoch=epoch,
@@ -163,8 +193,8 @@ class _Run:
                 self._train_step(batch)
                 if self.validation_steps(self.step):
                     self._validate()
-                    if self.since_better >= self.config.patience:
-                        return f"no better validation in {self.since_better}"
+                    if self.schedule.since_better >= self.config.patience:
+                        return f"no better validation in {self.schedule.since_better}"
         if not self.records or self.records[-1].step != self.step:
             self._validate()
         return f"all {self.config.epochs} epochs done"
@@ -184,26 +214,31 @@ class _Run:
             optimizer.step()
         shown = self.losses.add(loss.detach(), len(batch.labels), self.step)
         if shown is not None:
-            self._require_finite(shown)
+            self._require_finite("loss", shown)
         for observer in self.observers:
             observer.on_step(step=self.step, rows=len(batch.labels), loss=shown)
 
-    def _require_finite(self, loss: float) -> None:
-        if loss - loss == 0:  # neither infinite nor NaN
+    def _require_finite(self, what: str, value: float) -> None:
+        if math.isfinite(value):
             return
         raise FloatingPointError(
-            f"loss must be finite, got {loss} at step {self.step} with learning rate "
+            f"{what} must be finite, got {value} by step {self.step} with learning rate "
             f"{self.schedule.learning_rate:.3g}; lower learning_rate or set clip_norm. "
             f"{self.keeper.where()}"
         )
 
+    def _score_valid(self) -> Metrics | None:
+        if self.valid_rows is None:
+            return None
+        logits = score(self.model, self.valid_rows, precision=self.config.precision)
+        self._require_finite("validation logits", float(logits.sum(dtype=np.float64)))
+        return compute_metrics(np.asarray(self.valid_rows.labels), probabilities(logits))
+
     def _validate(self) -> None:
         now = time.perf_counter()
         train_loss, rows = self.losses.mean_since_last()
-        self._require_finite(train_loss)
-        metrics: Metrics | None = None
-        if self.valid_rows is not None:
-            metrics = evaluate(self.model, self.valid_rows, precision=self.config.precision)
+        self._require_finite("loss", train_loss)
+        metrics = self._score_valid()
         record = Record(
             step=self.step,
             epoch=self.step / self.steps_per_epoch,
@@ -218,7 +253,6 @@ class _Run:
         record = replace(record, best=self._is_better(record))
         self.records.append(record)
         self.keeper.keep(record.best)
-        self.since_better = 0 if record.best else self.since_better + 1
         self.schedule.after_validation(record.best)
         self.last_validation = time.perf_counter()
         for observer in self.observers:
@@ -272,6 +306,9 @@ class _LossSum:
         return mean, rows
 
 
+CHECKPOINT_NAMES = ("best.pt", "last.pt")
+
+
 class _BestWeights:
     """Keeps the best weights, in a folder where there is one, else in memory."""
 
@@ -281,6 +318,8 @@ class _BestWeights:
         self._in_memory: dict[str, Tensor] | None = None
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
+            for name in CHECKPOINT_NAMES:  # an earlier run's would be taken for this one's
+                (self.folder / name).unlink(missing_ok=True)
 
     def keep(self, is_best: bool) -> None:
         if self.folder is None:

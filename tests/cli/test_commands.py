@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -85,10 +86,8 @@ def test_predict_needs_no_label_column(run_folder, log, tmp_path):
 
 
 def test_a_run_works_without_its_data_folder(run_folder, log, tmp_path):
-    import shutil
-
     moved = tmp_path / "elsewhere"
-    shutil.copytree(run_folder, moved, ignore=shutil.ignore_patterns("data"))
+    copy_of(run_folder, moved)
     assert main(["predict", str(moved), str(log), "--out", str(tmp_path / "s.csv")]) == 0
 
 
@@ -126,7 +125,7 @@ def test_settings_file_and_flags_meet_and_flags_win(log, tmp_path):
     )
     out = tmp_path / "run"
     words = ["train", str(log), "--config", str(settings), "--out", str(out), "--orders", "4,2"]
-    assert main([*words, "--layer-norm", "false", "--clip-norm", "5"]) == 0
+    assert main([*words, "--no-layer-norm", "--clip-norm", "5"]) == 0
     config = json.loads((out / "config.json").read_text())
     assert config["model"]["options"]["orders"] == [4, 2]
     assert config["model"]["options"]["layer_norm"] is False
@@ -186,8 +185,13 @@ def test_unknown_option_suggests_the_right_one(log, tmp_path, capsys):
     assert "unknown option --learning-rat; did you mean '--learning-rate'?" in fails(words, capsys)
 
 
+def test_misspelt_required_option_is_what_is_named(log, capsys):
+    said = fails(["train", str(log), "--uot", "x"], capsys)
+    assert "unknown option --uot; did you mean '--out'?" in said
+
+
 def test_unknown_command_is_named(capsys):
-    assert "invalid choice: 'trian'" in fails(["trian"], capsys)
+    assert "unknown command 'trian'; did you mean 'train'?" in fails(["trian"], capsys)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +221,6 @@ def test_mistakes_in_a_settings_file_are_named(content, message, log, tmp_path, 
     [
         (["--batch-size", "many"], "must be a whole number, got 'many'"),
         (["--batch-size", "0"], "batch_size must be positive, got 0"),
-        (["--layer-norm", "maybe"], "must be true or false, got 'maybe'"),
         (["--orders", "3,x"], "must be ints separated by commas or none, got '3,x'"),
         (["--model", "eulernett"], "unknown model 'eulernett'; did you mean 'eulernet'?"),
         (["--format", "cretio"], "unknown format 'cretio'; did you mean 'criteo'?"),
@@ -257,10 +260,8 @@ def test_prepared_data_of_another_vocabulary_is_refused(run_folder, log, tmp_pat
 
 
 def test_run_of_another_format_version_is_refused(run_folder, log, tmp_path, capsys):
-    import shutil
-
     other = tmp_path / "old"
-    shutil.copytree(run_folder, other, ignore=shutil.ignore_patterns("data"))
+    copy_of(run_folder, other)
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "format_version": 99}))
     said = fails(["evaluate", str(other), str(log)], capsys)
@@ -268,13 +269,131 @@ def test_run_of_another_format_version_is_refused(run_folder, log, tmp_path, cap
 
 
 def test_damaged_checkpoint_is_refused(run_folder, log, tmp_path, capsys):
-    import shutil
-
     other = tmp_path / "broken"
-    shutil.copytree(run_folder, other, ignore=shutil.ignore_patterns("data"))
+    copy_of(run_folder, other)
     (other / "checkpoints/best.pt").write_bytes(b"not a checkpoint")
     said = fails(["evaluate", str(other), str(log)], capsys)
     assert "best.pt must be a ctrkit checkpoint" in said
+
+
+def copy_of(run_folder: Path, to: Path) -> Path:
+    return Path(shutil.copytree(run_folder, to, ignore=shutil.ignore_patterns("data")))
+
+
+def test_folder_that_is_no_run_is_left_alone(run_folder, log, tmp_path, capsys):
+    mine = tmp_path / "project"
+    mine.mkdir()
+    (mine / "config.json").write_text("{}")
+    words = ["train", str(log), "--format", "criteo", "--out"]
+    said = fails([*words, str(mine)], capsys)
+    assert "must be new, empty or a run, got a folder with 'config.json'" in said
+    data = run_folder / "data"
+    assert "must be new, empty or a run" in fails(["train", str(data), "--out", str(data)], capsys)
+    assert len(load(data).train)
+    assert "must be a folder for the run, got a file" in fails([*words, str(log)], capsys)
+
+
+def test_demo_leaves_other_folders_alone(tmp_path, capsys):
+    (tmp_path / "criteo.txt").write_text("mine")
+    assert "must be new, empty or an earlier demo" in fails(
+        ["demo", "--out", str(tmp_path)], capsys
+    )
+    assert (tmp_path / "criteo.txt").read_text() == "mine"
+
+
+def test_predict_does_not_overwrite_its_input(run_folder, log, capsys):
+    before = log.read_bytes()
+    words = ["predict", str(run_folder), str(log), "--out", str(log)]
+    assert "is one of the files to score; name another" in fails(words, capsys)
+    assert log.read_bytes() == before
+
+
+def test_predict_ignores_labels_that_are_empty(run_folder, log, tmp_path):
+    rows = log.read_text().splitlines()[:20]
+    empty = tmp_path / "empty_labels.txt"
+    empty.write_text("".join(row[1:] + "\n" for row in rows))
+    assert main(["predict", str(run_folder), str(empty), "--out", str(tmp_path / "s.csv")]) == 0
+    assert len((tmp_path / "s.csv").read_text().split()) == 21
+
+
+def test_output_in_a_missing_folder_is_named_before_any_work(run_folder, log, tmp_path, capsys):
+    missing = tmp_path / "no" / "s.csv"
+    said = fails(["predict", str(run_folder), str(log), "--out", str(missing)], capsys)
+    assert f"cannot write {missing}: there is no folder" in said
+    said = fails(["evaluate", str(run_folder), str(log), "--json", str(missing)], capsys)
+    assert f"cannot write {missing}: there is no folder" in said
+
+
+def test_output_that_is_not_writable_is_named(run_folder, log, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere
+    said = fails(["predict", str(run_folder), str(log), "--out", str(tmp_path / "s.csv")], capsys)
+    assert "is not writable" in said
+
+
+def test_log_of_one_class_is_named_before_training(log, tmp_path, capsys):
+    clicks = tmp_path / "clicks.txt"
+    clicks.write_text("".join(r for r in log.read_text().splitlines(True) if r[0] == "1"))
+    words = ["train", str(clicks), "--format", "criteo", "--out", str(tmp_path / "r")]
+    assert "training rows need both classes, got" in fails(words, capsys)
+
+
+def test_options_that_a_prepared_folder_cannot_follow_are_refused(run_folder, tmp_path, capsys):
+    words = ["train", str(run_folder / "data"), "--out", str(tmp_path / "r"), *FAST]
+    assert "--schema is for raw files" in fails([*words, "--schema", "x.toml"], capsys)
+    said = fails([*words, "--split", "random"], capsys)
+    assert "split must be what" in said
+    assert "was prepared with, 'last', got 'random'; prepare the log again" in said
+
+
+def test_part_is_chosen_for_prepared_folders_only(run_folder, log, capsys):
+    said = fails(["evaluate", str(run_folder), str(log), "--on", "train"], capsys)
+    assert "--on chooses rows of a prepared folder" in said
+
+
+def test_damaged_recipe_is_named(run_folder, log, tmp_path, capsys):
+    other = copy_of(run_folder, tmp_path / "run")
+    config = json.loads((other / "config.json").read_text())
+    del config["model"]["cardinalities"]
+    (other / "config.json").write_text(json.dumps(config))
+    said = fails(["evaluate", str(other), str(log)], capsys)
+    assert "config.json must describe the model, but lacks 'cardinalities'" in said
+
+
+def test_bf16_training_reports_what_predict_gives(log, tmp_path):
+    out = tmp_path / "run"
+    words = ["train", str(log), "--format", "criteo", "--split", "last", "--out", str(out), *FAST]
+    assert main([*words, "--precision", "bf16"]) == 0
+    assert main(["evaluate", str(out), str(out / "data"), "--json", str(tmp_path / "f.json")]) == 0
+    expected = json.loads((out / "metrics.json").read_text())["test"]
+    assert json.loads((tmp_path / "f.json").read_text())["test"] == expected
+
+
+def test_own_csv_with_every_kind_of_field_goes_all_the_way(tmp_path):
+    generator = np.random.default_rng(0)
+    lines = ["user,price,when,tags,visits,note,bought"]
+    for _ in range(600):
+        user, visits = generator.integers(0, 9), generator.integers(0, 50)
+        price = "" if generator.random() < 0.1 else f"{generator.normal():.3f}"
+        tags = "|".join(generator.choice(["a", "b", "c"], generator.integers(0, 3)))
+        when = f"2026-01-{generator.integers(1, 29):02d} {generator.integers(0, 24):02d}:00"
+        click = int(generator.random() < 0.2 + 0.06 * user)
+        lines.append(f"u{user},{price},{when},{tags},{visits},x,{click}")
+    raw, test = tmp_path / "c.csv", tmp_path / "test.csv"
+    raw.write_text("\n".join(lines) + "\n")
+    test.write_text("\n".join([lines[0], *lines[-60:]]) + "\n")
+    schema = tmp_path / "schema.toml"
+    schema.write_text(
+        'label = "bought"\nmin_count = 2\n[fields]\nuser = { width = 2 }\n'
+        'price = "numeric"\nwhen = { kind = "timestamp", time_format = "%Y-%m-%d %H:%M" }\n'
+        'tags = "multivalued"\nvisits = "integer"\nnote = "dropped"\n'
+    )
+    out, scores = tmp_path / "run", tmp_path / "s.csv"
+    words = ["train", str(raw), "--schema", str(schema), "--split", "last", "--out", str(out)]
+    assert main([*words, *FAST]) == 0
+    assert main(["predict", str(out), str(test), "--out", str(scores)]) == 0
+    labels = [int(line[-1]) for line in lines[-60:]]
+    expected = json.loads((out / "metrics.json").read_text())["test"]["auc"]
+    assert auc(labels, [float(line) for line in scores.read_text().split()[1:]]) == expected
 
 
 def test_failed_predict_leaves_no_file(run_folder, tmp_path, capsys):

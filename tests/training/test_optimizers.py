@@ -56,6 +56,24 @@ def test_equals_dense_adam_where_every_row_is_seen_in_every_batch():
     np.testing.assert_allclose(lazy, table.detach().numpy(), rtol=1e-10)
 
 
+def test_decoupled_equals_adamw_where_every_row_is_seen_in_every_batch():
+    table = torch.nn.Parameter(torch.randn(5, 3, dtype=torch.float64))
+    embedding = FeatureEmbedding([5], 3).double()
+    embedding.sparse_gradient = True
+    embedding.tables[0].data.copy_(table.data)
+    dense = torch.optim.AdamW([table], lr=0.1, weight_decay=0.2)
+    lazy = LazyAdam(embedding.tables, lr=0.1, l2=0.2, decoupled=True)
+    ids = torch.arange(5)
+    for _ in range(3):
+        dense.zero_grad()
+        table[ids].pow(3).sum().backward()
+        dense.step()
+        lazy.zero_grad()
+        embedding(ids[:, None]).pow(3).sum().backward()
+        lazy.step()
+    torch.testing.assert_close(embedding.tables[0], table, rtol=1e-10, atol=0)
+
+
 def test_leaves_unseen_rows_alone():
     start, actual = run_lazy([[0, 1], [1]], l2=0.5)
     assert np.array_equal(start[2:], actual[2:])

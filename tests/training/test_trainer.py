@@ -8,11 +8,14 @@ import pytest
 import torch
 from torch.nn import functional
 
+from ctrkit.fields import FieldShape
 from ctrkit.models import EulerNet
 from ctrkit.training import TrainConfig, Trainer, evaluate, score, score_stream
 from ctrkit.training.batches import shuffled_batches
+from ctrkit.training.schedule import Schedule
 
 CPU = torch.device("cpu")
+LIMITS = np.array([6, 6, 6])
 
 
 def make_rows(num_rows: int, seed: int = 0) -> SimpleNamespace:
@@ -110,6 +113,21 @@ def test_plateau_lowers_the_step_size_without_improvement():
     assert rates[-1] < rates[0]
 
 
+@pytest.mark.parametrize(("patience", "drops"), [(1, [1, 2, 3, 4]), (2, [0, 1, 1, 2])])
+def test_plateau_waits_for_its_patience(patience, drops):
+    config = TrainConfig(schedule="plateau", plateau_patience=patience, min_learning_rate=0)
+    optimizer = torch.optim.Adam(make_model().parameters(), lr=1.0)
+    schedule = Schedule([optimizer], config, total_steps=10)
+    rates = []
+    for step in range(1, 5):
+        schedule.after_validation(improved=False)
+        schedule.before_step(step)
+        rates.append(schedule.learning_rate)
+    assert rates == pytest.approx([0.1**drop for drop in drops])
+    schedule.after_validation(improved=True)
+    assert schedule.since_better == 0
+
+
 def test_cosine_falls_to_the_floor_after_a_warm_up():
     _, result = fit(
         schedule="cosine", warmup_steps=8, validate_every=4, patience=99, min_learning_rate=1e-4
@@ -127,7 +145,7 @@ def test_table_l2_is_half_of_it_times_the_squared_norm():
     model = make_model().eval()
     config = TrainConfig(table_l2=0.5, net_l2=0.25)
     table, net = make_optimizers(model, config)
-    batch = next(shuffled_batches(TRAIN, batch_size=64, seed=0, epoch=0, device=CPU))
+    batch = next(shuffled_batches(TRAIN, limits=LIMITS, batch_size=64, seed=0, epoch=0, device=CPU))
     loss = functional.binary_cross_entropy_with_logits(model(batch.ids), batch.labels)
     weight, mu = model.embedding.tables[0], model.mu
     whole = loss + 0.25 * weight.pow(2).sum() + 0.125 * mu.pow(2).sum()
@@ -140,7 +158,7 @@ def test_table_l2_is_half_of_it_times_the_squared_norm():
 
 
 @pytest.mark.parametrize(
-    "options", [{"optimizer": "adamw"}, {"clip_norm": 0.1}, {"compile": False}]
+    "options", [{"optimizer": "adamw"}, {"clip_norm": 0.1}, {"table_optimizer": "lazy"}]
 )
 def test_other_options_train_too(options):
     _, result = fit(epochs=8, patience=8, **options)
@@ -173,7 +191,7 @@ def test_non_finite_loss_stops_the_run_and_names_the_checkpoint(tmp_path):
     trainer = Trainer(TrainConfig(epochs=3, batch_size=128))
     with pytest.raises(
         FloatingPointError,
-        match=r"loss must be finite, got nan at step 20 with learning rate 0.001.*best\.pt",
+        match=r"loss must be finite, got nan by step 20 with learning rate 0.001.*best\.pt",
     ):
         trainer.fit(model, TRAIN, VALID, checkpoints=tmp_path, loss=loss)
     saved = torch.load(tmp_path / "best.pt", weights_only=True)["model"]
@@ -229,7 +247,9 @@ def test_every_row_comes_once_an_epoch_in_another_order():
     rows = SimpleNamespace(ids=np.arange(10)[:, None], labels=np.zeros(10), values=None)
 
     def order(epoch, seed=0):
-        batches = shuffled_batches(rows, batch_size=4, seed=seed, epoch=epoch, device=CPU)
+        batches = shuffled_batches(
+            rows, limits=np.array([10]), batch_size=4, seed=seed, epoch=epoch, device=CPU
+        )
         return [int(i) for batch in batches for i in batch.ids]
 
     assert sorted(order(0)) == list(range(10))
@@ -261,7 +281,9 @@ def test_training_without_rows_is_an_error():
 def test_validation_rows_of_one_class_are_an_error():
     valid = make_rows(100)
     valid.labels[:] = 1
-    with pytest.raises(ValueError, match="AUC needs both classes, got 100 clicks in 100 rows"):
+    with pytest.raises(
+        ValueError, match="validation rows need both classes, got 100 clicks in 100"
+    ):
         Trainer().fit(make_model(), TRAIN, valid)
 
 
@@ -306,3 +328,97 @@ def test_trains_on_cuda():
 def test_trains_compiled():
     _, result = fit(epochs=8, patience=8, compile=True)
     assert result.best.valid_auc > 0.7
+
+
+def test_training_rows_of_one_class_are_an_error():
+    train = make_rows(100)
+    train.labels[:] = 0
+    with pytest.raises(ValueError, match="training rows need both classes, got 0 clicks in 100"):
+        Trainer().fit(make_model(), train, VALID)
+
+
+def test_no_validation_rows_are_the_same_as_none():
+    _, result = fit(valid=make_rows(0))
+    assert result.best.valid_auc is None
+
+
+def test_weights_that_become_nan_stop_the_run_and_name_the_checkpoint(tmp_path):
+    model = make_model()
+
+    class Breaker:
+        def on_start(self, *, total_steps, num_rows): ...
+
+        def on_step(self, *, step, rows, loss):
+            if step == 32:  # the last step before a validation
+                with torch.no_grad():
+                    model.mu.fill_(float("nan"))
+
+        def on_validation(self, record): ...
+
+        def on_end(self): ...
+
+    trainer = Trainer(TrainConfig(batch_size=128), observers=[Breaker()])
+    message = r"validation logits must be finite, got nan by step 32 .* checkpoint is .*best\.pt"
+    with pytest.raises(FloatingPointError, match=message):
+        trainer.fit(model, TRAIN, VALID, checkpoints=tmp_path)
+
+
+def test_checkpoints_of_an_earlier_run_are_not_taken_for_this_ones(tmp_path):
+    (tmp_path / "best.pt").write_bytes(b"old")
+    model = make_model()
+    with pytest.raises(FloatingPointError, match="There is no good checkpoint yet"):
+        Trainer(TrainConfig(batch_size=64)).fit(
+            model,
+            TRAIN,
+            VALID,
+            checkpoints=tmp_path,
+            loss=lambda batch: model.calculate_loss(batch) * float("nan"),
+        )
+
+
+@pytest.mark.parametrize("bad", [6, -1])
+def test_ids_out_of_range_are_named(bad):
+    rows = make_rows(100)
+    rows.ids[7, 1] = bad
+    message = rf"id column 1 has id {bad} but the model knows 6 ids"
+    with pytest.raises(ValueError, match=message):
+        score(make_model(), rows)
+    with pytest.raises(ValueError, match=message):
+        Trainer().fit(make_model(), rows)
+
+
+def test_values_are_scored_in_chunks_too():
+    torch.manual_seed(0)
+    fields = [6, FieldShape(cardinality=2, has_value=True)]
+    model = EulerNet(fields, embedding_dim=4, orders=[3], embedding_init="xavier_normal").eval()
+    generator = np.random.default_rng(0)
+    ids = np.stack([generator.integers(0, 6, 3000), np.ones(3000)], axis=1).astype(np.int32)
+    values = generator.normal(size=(3000, 1)).astype(np.float32)
+    blocks = [(ids[:5], values[:5]), (ids[5:2000], values[5:2000]), (ids[2000:], values[2000:])]
+    with torch.inference_mode():
+        expected = model(torch.from_numpy(ids), torch.from_numpy(values)).numpy()
+    actual = np.concatenate(list(score_stream(model, blocks)))
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_scoring_in_parts_leaves_the_caller_alone_in_between():
+    model = make_model().train()
+    rows = make_rows(3000)
+    parts = score_stream(model, [(rows.ids, None)])
+    next(parts)
+    assert not torch.is_inference_mode_enabled()
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 2.5}, "epochs must be int, got 2.5"),
+        ({"epochs": "3"}, "epochs must be int, got '3'"),
+        ({"compile": 1}, "compile must be bool, got 1"),
+    ],
+)
+def test_options_of_the_wrong_type_are_errors(options, message):
+    with pytest.raises(TypeError, match=message):
+        TrainConfig(**options)
