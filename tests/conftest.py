@@ -6,12 +6,27 @@ from pathlib import Path
 
 import pytest
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--data",
+        type=Path,
+        default=BESIDE_THE_REPOSITORY,
+        metavar="FOLDER",
+        help="folder of the public samples: criteo/, avazu/ and frappe/; without it, the tests "
+        "that read them are skipped",
+    )
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The folder of real samples, which lies beside the repository and not in it."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip(f"real samples are not in the repository, and {SHARED_DATA} is not there")
-    return SHARED_DATA
+def shared_data(request: pytest.FixtureRequest) -> Path:
+    """The folder of public samples, which are not part of the repository."""
+    folder: Path = request.config.getoption("--data")
+    if not folder.is_dir():
+        pytest.skip(
+            f"the public samples are not part of the repository, and {folder} is not there; "
+            "name their folder with --data"
+        )
+    return folder

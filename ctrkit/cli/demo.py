@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     print("3. ctrkit train: EulerNet")
     outcome = train_run(
         data,
-        config=TrainConfig(seed=arguments.seed, epochs=3, validations_per_epoch=3),
+        config=TrainConfig(seed=arguments.seed),
         out=out / "eulernet",
         observers=[TrainingBar()],
         force=True,

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrkit.data._text_matrix import EMPTY, Tokens, hex_tokens, text_tokens
+from ctrkit.data.cells import log_squared_bucket
 from ctrkit.data.tokens import mix
 
 NUM_SLOTS = 1 << 16
@@ -112,12 +113,6 @@ class Layout:
             rows = np.flatnonzero(entries == TAIL_ENTRY)
             tokens[rows] = field.tail.draw(generator, len(rows))
         return tokens
-
-
-def log_squared_bucket(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return v for v <= 2, else ceil(ln(v)^2 + 1): what the encoding keeps of an integer."""
-    squared = np.log(np.maximum(values, 1)) ** 2 + 1
-    return np.where(values <= 2, values, np.ceil(squared).astype(np.int64))
 
 
 def _draw_slots(generator: np.random.Generator, num_rows: int) -> Entries:

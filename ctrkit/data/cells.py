@@ -30,6 +30,9 @@ from ctrkit.data.tokens import MISSING_KEY, Column, Integers, Keys, Tokens, smal
 
 NO_TOKEN = -1
 
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
+"""The largest number that a value can be."""
+
 Labels = npt.NDArray[np.uint8]
 Times = npt.NDArray[np.float64]
 
@@ -103,7 +106,11 @@ def cells_of(table: Table, schema: Schema) -> Iterator[tuple[Cells, Tokens]]:
                 cached = (field.name, _seconds(table, field))
             yield _categories(column.codes, _part(model_field, cached[1]))
         elif field.kind == NUMERIC:
-            yield NumberCells(column.codes, _numbers(table, field.name, number)), none
+            numbers = _numbers(table, field.name, number)
+            large = np.abs(numbers) > LARGEST_NUMBER
+            if large.any():
+                table.refuse(field.name, large, f"at most {LARGEST_NUMBER:.1e} in size, or empty")
+            yield NumberCells(column.codes, numbers), none
         else:
             yield _split(column, field)
 
@@ -196,11 +203,21 @@ def _short_whole_numbers(keys: Keys) -> tuple[npt.NDArray[np.int64], npt.NDArray
 
 
 def _buckets(table: Table, name: str) -> npt.NDArray[np.int64]:
-    values = _whole_numbers(table, name, "a whole number or empty")
+    return log_squared_bucket(_whole_numbers(table, name, "a whole number or empty"))
+
+
+def log_squared_bucket(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return v for v <= 2, else ``ceil(ln(v)**2 + 1)``: what becomes of an integer.
+
+    Example:
+        >>> log_squared_bucket(np.array([-1, 2, 3, 1000]))
+        array([-1,  2,  3, 49])
+    """
+    buckets = values.copy()
     large = values > 2
     logs = np.log(values[large].astype(np.float64))
-    values[large] = np.ceil(logs * logs + 1).astype(np.int64)
-    return values
+    buckets[large] = np.ceil(logs * logs + 1).astype(np.int64)
+    return buckets
 
 
 def _numbers(table: Table, name: str, must: str) -> npt.NDArray[np.float64]:

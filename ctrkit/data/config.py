@@ -50,6 +50,8 @@ class PrepareConfig:
         check_choice("vocabulary_from", self.vocabulary_from, COUNTED_ROWS)
         check_fractions(self.fractions)
         check_not_negative(seed=self.seed)
+        if self.seed >= 1 << 63:
+            raise ValueError(f"seed must be below 2**63, got {self.seed}")
         if self.min_count is not None:
             check_positive(min_count=self.min_count)
         if self.num_workers is not None:

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctrkit.data.encode import SCHEMA_FILE, Encoder, Rows, check_version, read_schema_file
+from ctrkit.data.encode import (
+    SCHEMA_FILE,
+    Encoder,
+    Rows,
+    check_version,
+    entry_of,
+    read_schema_file,
+)
 from ctrkit.data.folder import TemporaryFolder
 from ctrkit.data.schema import Schema
 from ctrkit.data.split import PARTS
@@ -161,14 +168,15 @@ class PreparedData:
         check_version(plain, self.path)
         if "prepared" not in plain:
             raise ValueError(f"{self.path / SCHEMA_FILE} is a run's schema, not prepared data")
-        self.info: dict[str, Any] = plain["prepared"]
+        self.info = entry_of(plain, "prepared", where=self.path / SCHEMA_FILE, kind=dict)
         self.encoder = Encoder.load(self.path)
         self.train, self.valid, self.test = (self._open(part, check_ids) for part in PARTS)
 
     def _open(self, part: str, check_ids: bool) -> Dataset:
         folder = self.path / part
         dataset = Dataset.open(folder)
-        num_rows = self.info["parts"][part]["rows"]
+        keys = ("prepared", "parts", part, "rows")
+        num_rows = entry_of({"prepared": self.info}, *keys, where=self.path / SCHEMA_FILE, kind=int)
         num_slots = len(self.encoder.slot_limits)
         if dataset.ids.shape != (num_rows, num_slots):
             raise ValueError(
@@ -206,10 +214,11 @@ class PreparedData:
         return f"PreparedData({parts} rows, {fields} fields, {self.encoder.num_ids:,} ids)"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th>{part}</th><td>{len(data):,}</td><td>{100 * data.click_rate:.2f} %</td></tr>"
-            for part, data in ((part, getattr(self, part)) for part in PARTS)
-        )
+        rows = ""
+        for part in PARTS:
+            data: Dataset = getattr(self, part)
+            rate = f"{100 * data.click_rate:.2f} %" if len(data) else "–"
+            rows += f"<tr><th>{part}</th><td>{len(data):,}</td><td>{rate}</td></tr>"
         fields = f"{len(self.encoder.field_names)} fields, {self.encoder.num_ids:,} ids"
         return (
             f"<p>Prepared data in <code>{html.escape(str(self.path))}</code>: {fields}</p>"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import pandas as pd
 
 from ctrkit import __version__
 from ctrkit.data.cells import (
+    LARGEST_NUMBER,
     Cells,
     Labels,
     NumberCells,
@@ -29,13 +30,19 @@ from ctrkit.data.schema import NUMERIC, ModelField, Schema
 from ctrkit.data.table import Block
 from ctrkit.data.vocabulary import Vocabulary, bucket_ids
 from ctrkit.fields import MISSING_ID, NUM_RESERVED_IDS, RARE_ID, FieldShape
-from ctrkit.options import suggest
+from ctrkit.files import save_json, written_aside
+from ctrkit.options import check_choice, suggest
+
+T = TypeVar("T")
 
 FORMAT_VERSION = 1
 """Of ``schema.json``; grows when the same log would be encoded otherwise."""
 
 SCHEMA_FILE = "schema.json"
 VOCABULARY_FOLDER = "vocabularies"
+
+LABEL_MODES = ("auto", "require", "ignore")
+"""Labels where the rows have them; always, or an error; never."""
 
 _GATHER_ROWS = 4096
 
@@ -167,14 +174,19 @@ class Encoder:
             return buckets + NUM_RESERVED_IDS
         return self.vocabularies[field.owner].cardinality
 
-    def encode(self, frame: pd.DataFrame) -> Rows:
-        """Return the rows of a frame, with labels where it has the column.
+    def encode(self, frame: pd.DataFrame, *, label: str = "auto") -> Rows:
+        """Return the rows of a frame.
+
+        Args:
+            frame: the rows; columns that are dropped or unknown may be there or not.
+            label: ``"auto"``: with labels where it has the column, ``"require"`` or ``"ignore"``.
 
         Raises:
             ValueError: if a column is missing or a cell is not what its field says.
         """
-        parts = [self.encode_block(block) for block in FrameSource(frame).blocks(self.schema)]
-        return concatenate(parts)
+        check_choice("label mode", label, LABEL_MODES)
+        blocks = FrameSource(frame).blocks(self.schema)
+        return concatenate([self.encode_block(block, label=label) for block in blocks])
 
     def encode_block(self, block: Block, *, label: str = "auto") -> Rows:
         """Return the rows of a block.
@@ -246,6 +258,13 @@ class Encoder:
         if not needs_statistics(field):
             return np.sign(numbers) * np.log1p(np.abs(numbers))
         statistics = self.statistics[field.name]
+        limit = LARGEST_NUMBER * statistics.deviation
+        far = np.abs(numbers - statistics.mean) > limit
+        if far.any():
+            raise ValueError(
+                f"field {field.name}: {numbers[far][0]} lies more than {LARGEST_NUMBER:.1e} "
+                "deviations from the training mean; check the column"
+            )
         return (numbers - statistics.mean) / statistics.deviation
 
     def to_mapping(self) -> dict[str, Any]:
@@ -273,19 +292,29 @@ class Encoder:
         return digest.hexdigest()
 
     def save(self, folder: str | Path, *, extra: Mapping[str, Any] | None = None) -> None:
-        """Write ``schema.json`` and ``vocabularies/`` into a folder.
+        """Write ``schema.json`` and ``vocabularies/`` into a folder, in place of a former encoder.
+
+        Each file is whole or not there, ``schema.json`` is the last.
 
         Args:
             folder: where to; made where it does not exist.
             extra: what else ``schema.json`` shall hold.
+
+        Raises:
+            ValueError: if a statistic is not finite.
+            OSError: if the folder cannot be written.
         """
         folder = Path(folder)
         vocabularies = folder / VOCABULARY_FOLDER
         vocabularies.mkdir(parents=True, exist_ok=True)
-        for name, vocabulary in self.vocabularies.items():
-            vocabulary.save(vocabularies / _file_name(self.schema, name))
-        text = json.dumps({**self.to_mapping(), **(extra or {})}, indent=1, ensure_ascii=False)
-        (folder / SCHEMA_FILE).write_text(text + "\n", encoding="utf-8")
+        paths = {name: vocabularies / _file_name(self.schema, name) for name in self.vocabularies}
+        for name, path in paths.items():
+            with written_aside(path) as temporary:
+                self.vocabularies[name].save(temporary)
+        save_json(folder / SCHEMA_FILE, {**self.to_mapping(), **(extra or {})})
+        for path in vocabularies.iterdir():
+            if re.fullmatch(r"\d{3,}_.*\.txt", path.name) and path not in paths.values():
+                path.unlink()
 
     @classmethod
     def load(cls, folder: str | Path) -> Encoder:
@@ -298,25 +327,41 @@ class Encoder:
         folder = Path(folder)
         plain = read_schema_file(folder)
         check_version(plain, folder)
-        where = str(folder / SCHEMA_FILE)
-        schema = Schema.from_mapping(plain["schema"], where=where)
-        statistics = {name: Statistics(**entry) for name, entry in plain["statistics"].items()}
+        where = folder / SCHEMA_FILE
+        sizes = entry_of(plain, "vocabulary_sizes", where=where, kind=dict)
+        statistics = {
+            name: Statistics(
+                mean=entry_of(plain, "statistics", name, "mean", where=where, kind=float),
+                deviation=entry_of(plain, "statistics", name, "deviation", where=where, kind=float),
+            )
+            for name in entry_of(plain, "statistics", where=where, kind=dict)
+        }
+        mapping = entry_of(plain, "schema", where=where, kind=dict)
+        try:
+            schema = Schema.from_mapping(mapping)
+            paths = {name: folder / VOCABULARY_FOLDER / _file_name(schema, name) for name in sizes}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{where} is damaged: {error}") from error
         vocabularies = {}
-        for name, size in plain["vocabulary_sizes"].items():
-            path = folder / VOCABULARY_FOLDER / _file_name(schema, name)
+        for name, path in paths.items():
             if not path.exists():
                 raise FileNotFoundError(f"{path} does not exist, the folder is not whole")
             vocabularies[name] = Vocabulary.load(path)
-            if len(vocabularies[name]) != size:
+            if len(vocabularies[name]) != sizes[name]:
                 raise ValueError(
-                    f"{path} must hold {size} categories, got {len(vocabularies[name])}"
+                    f"{path} must hold {sizes[name]} categories, got {len(vocabularies[name])}"
                 )
-        return cls(schema, vocabularies, statistics)
+        try:
+            return cls(schema, vocabularies, statistics)
+        except ValueError as error:
+            raise ValueError(f"{where} is damaged: {error}") from error
 
 
 def _file_name(schema: Schema, name: str) -> str:
+    names = [field.name for field in schema.model_fields]
+    check_choice("field", name, names)
     # A number, because names that differ may look the same once they fit a file name.
-    index = [field.name for field in schema.model_fields].index(name)
+    index = names.index(name)
     return f"{index:03d}_{re.sub(r'[^A-Za-z0-9_-]', '_', name)[:80]}.txt"
 
 
@@ -382,6 +427,23 @@ def read_schema_file(folder: Path) -> dict[str, Any]:
     if not isinstance(plain, dict) or "format_version" not in plain:
         raise ValueError(f"{path} is damaged: it must hold a format_version")
     return plain
+
+
+def entry_of(plain: Any, *keys: str, where: Path, kind: type[T]) -> T:
+    """Return what lies under nested keys in the content of a file.
+
+    Raises:
+        ValueError: if a key is missing or the value is of another type, naming the file.
+    """
+    path = ".".join(keys)
+    found = plain
+    for key in keys:
+        if not isinstance(found, Mapping) or key not in found:
+            raise ValueError(f"{where} is damaged: it must hold {path}")
+        found = found[key]
+    if not isinstance(found, kind):
+        raise ValueError(f"{where} is damaged: {path} must be {kind.__name__}, got {found!r}")
+    return found
 
 
 def check_version(plain: Mapping[str, Any], folder: Path) -> None:

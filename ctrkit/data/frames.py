@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import infer_dtype, is_datetime64_any_dtype, is_hashable
 
 from ctrkit.data.readers import check_file
 from ctrkit.data.schema import DEFAULT_SEPARATOR, MULTIVALUED, Schema, unique_names
@@ -22,6 +23,7 @@ from ctrkit.data.tokens import Column, Tokens, smallest
 
 BLOCK_ROWS = 1 << 16
 _EXACT_WHOLE = 1 << 53
+_MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,18 @@ class FrameBlock:
         for position, name in enumerate(self.columns):
             if name not in wanted:
                 continue
+            cells = self.frame.iloc[:, position]
             try:
-                found[name] = _column(self.frame.iloc[:, position], self.separators.get(name))
-            except (TypeError, ValueError) as error:
+                found[name] = _column(cells, self.separators.get(name))
+            except ValueError as error:
                 raise ValueError(f"{where(0)} and below: column {name}: {error}") from error
+            except (TypeError, NotImplementedError) as error:
+                row = next((row for row, cell in enumerate(cells) if not is_hashable(cell)), 0)
+                raise ValueError(
+                    f"{where(row)}: column {name} must hold single values, got a "
+                    f"{type(cells.iloc[row]).__name__}; join it into one text, or give the field "
+                    'kind "multivalued"'
+                ) from error
         return Table(len(self.frame), found, where)
 
 
@@ -86,10 +96,19 @@ class FrameSource:
         for position, name in enumerate(self._frame.columns):
             digest.update(f"{name}\n{self._frame.dtypes.iloc[position]}\n".encode())
             column = self._frame.iloc[:, position]
-            if column.dtype == object:
-                column = column.map(repr)
+            if _holds_objects(column):
+                column = column.astype(object).map(_exact)
             digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
         return digest.hexdigest()
+
+    def date_columns(self) -> set[str]:
+        """Return the names of the columns of dates and times."""
+        return {
+            str(name)
+            for name, column in self._frame.items()
+            if is_datetime64_any_dtype(column.dtype)
+            or infer_dtype(column.iloc[:BLOCK_ROWS]) in ("date", "datetime")
+        }
 
     def blocks(self, schema: Schema) -> Iterator[FrameBlock]:
         """Return the rows in blocks (see `Source`)."""
@@ -126,7 +145,7 @@ class ParquetSource:
             self._failures: Any = (importlib.import_module("pyarrow").ArrowException, OSError)
         except ImportError as error:
             raise ImportError(
-                f"{path}: Parquet needs pyarrow; install it with pip install 'ctrkit[fast]'"
+                f"{path}: Parquet needs pyarrow; install it with pip install 'ctrkit[parquet]'"
             ) from error
 
     def content_hash(self) -> str:
@@ -137,6 +156,15 @@ class ParquetSource:
     def _content_hash(self) -> str:
         with self._path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def date_columns(self) -> set[str]:
+        """Return the names of the columns of dates and times."""
+        types = importlib.import_module("pyarrow.types")
+        return {
+            field.name
+            for field in self._parquet.read_schema(self._path)
+            if types.is_timestamp(field.type) or types.is_date(field.type)
+        }
 
     def blocks(self, schema: Schema) -> Iterator[FrameBlock]:
         """Return the rows in blocks (see `Source`)."""
@@ -157,6 +185,17 @@ class ParquetSource:
             raise ValueError(f"{self.name} is damaged or not Parquet: {error}") from error
 
 
+def is_parquet(path: Path) -> bool:
+    """Return whether a file begins and ends as Parquet does."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return False
+        file.seek(-len(_MAGIC), os.SEEK_END)
+        return file.read() == _MAGIC
+
+
 def _block(
     frame: pd.DataFrame, schema: Schema, name: str, start: int, fraction: float
 ) -> FrameBlock:
@@ -169,8 +208,8 @@ def _block(
 
 
 def _column(series: pd.Series[Any], separator: str | None) -> Column:
-    if separator is not None and series.dtype == object:
-        series = series.map(lambda cell: _join(cell, separator))
+    if separator is not None and _holds_objects(series):
+        series = series.astype(object).map(lambda cell: _join(cell, separator))
     codes, distinct = pd.factorize(series)
     # A float of NumPy prints with the digits of its own precision, one of Python's with more.
     is_float = isinstance(distinct.dtype, np.dtype) and distinct.dtype.kind == "f"
@@ -181,6 +220,20 @@ def _column(series: pd.Series[Any], separator: str | None) -> Column:
         codes = np.where(missing, len(texts), codes)
         texts.append("")
     return Column(smallest(codes, len(texts)), Tokens.from_texts(texts))
+
+
+def _holds_objects(series: pd.Series[Any]) -> bool:
+    """Return whether the cells may be lists."""
+    return series.dtype == object or isinstance(series.dtype, pd.ArrowDtype)
+
+
+def _exact(cell: Any) -> str:
+    """Return a text that differs where cells do; ``repr`` of a long array leaves numbers out."""
+    if isinstance(cell, np.ndarray):
+        return f"{cell.dtype}{_exact(cell.tolist())}"
+    if isinstance(cell, (list, tuple)):
+        return f"[{', '.join(map(_exact, cell))}]"
+    return repr(cell)
 
 
 def _join(cell: Any, separator: str) -> Any:

@@ -2,8 +2,8 @@
 
 1. `read_block`: a block of text is parsed once. Every column becomes codes, which say for each row
    which of the block's distinct cells it holds, and those distinct cells. Both are put aside.
-2. `count_block` counts the distinct cells of each block in training rows, and `fit_encoder` adds
-   the counts up, field by field.
+2. `count_block` counts the distinct cells of each block in training rows, and `fit_field` adds the
+   counts up, field by field.
 3. `encode_block` looks up each block's distinct cells and spreads them over the rows.
 
 Blocks are independent of each other, and their number and size do not depend on the number of

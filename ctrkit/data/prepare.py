@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,10 +23,12 @@ from ctrkit.data.config import MAX_WORKERS, PrepareConfig, Progress
 from ctrkit.data.dataset import PreparedData, load
 from ctrkit.data.encode import (
     FORMAT_VERSION,
+    SCHEMA_FILE,
     Encoder,
     Statistics,
     check_columns,
     check_version,
+    entry_of,
     needed_columns,
     needs_statistics,
     needs_vocabulary,
@@ -76,13 +78,14 @@ def prepare(
     schema: Schema | PathLike | None = None,
     valid: SourceLike | None = None,
     test: SourceLike | None = None,
-    progress: ProgressCallback | Literal[False] | None = None,
+    progress: ProgressCallback | None = None,
     **options: Any,
 ) -> PreparedData:
     """Split, count and encode a log; write the result to a folder and open it.
 
     The folder appears when it is whole, and not before. Where it exists already, made from the
-    same content with the same options, it is opened and nothing is done.
+    same content with the same options, it is opened and nothing is done; with ``force``, one that
+    is damaged or made from something else is replaced.
 
     Args:
         source: path of a file, list of paths, or a DataFrame.
@@ -96,7 +99,7 @@ def prepare(
     Raises:
         FileNotFoundError: if a file does not exist.
         ValueError: if an option, the schema or a row is wrong, naming file, line and column.
-        FileExistsError: if the folder holds something else.
+        FileExistsError: if the folder holds something else, or is damaged.
         OSError: if the folder cannot be written.
 
     Example:
@@ -133,8 +136,9 @@ class _Preparation:
     def run(self, out: Path, *, durable: bool) -> PreparedData:
         """Return the prepared data, made where it does not exist (see `new_folder`)."""
         time_field = self._time_field()
-        if self._is_there(out):
-            return load(out)
+        existing = self._existing(out)
+        if existing is not None:
+            return existing
         with new_folder(out, force=self.config.force, durable=durable) as folder:
             workers = self.config.num_workers or min(_num_processors(), MAX_WORKERS)
             spill = folder / "spill"
@@ -167,6 +171,14 @@ class _Preparation:
         options = to_mapping(self.config)
         for name in _NOT_IN_FINGERPRINT:
             del options[name]
+        options["fractions"] = self._fractions()
+        is_cut = options["fractions"][0] < 1
+        if not is_cut:
+            del options["split"]
+        if not is_cut or self.config.split != "random":
+            del options["seed"]
+        time_field = self._time_field()
+        options["time_column"] = time_field.name if is_cut and time_field else None
         content = {
             "format_version": FORMAT_VERSION,
             "schema": self.schema.to_mapping(),
@@ -178,18 +190,19 @@ class _Preparation:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def _is_there(self, out: Path) -> bool:
-        """Return whether the folder holds what would be made."""
+    def _existing(self, out: Path) -> PreparedData | None:
+        """Return what would be made, where the folder holds it; None where it is to be made."""
         if not out.exists():
-            return False
+            return None
         if not out.is_dir():
             raise FileExistsError(f"{out} must be a folder, got a file")
         if not any(out.iterdir()):
-            return False
+            return None
         try:
             plain = read_schema_file(out)
-            prepared = plain["prepared"]
-        except (FileNotFoundError, ValueError, KeyError):
+            keys = ("prepared", "fingerprint")
+            fingerprint = entry_of(plain, *keys, where=out / SCHEMA_FILE, kind=str)
+        except (FileNotFoundError, ValueError):
             raise FileExistsError(
                 f"{out} must be new, empty or prepared data, got something else; name another"
             ) from None
@@ -197,12 +210,17 @@ class _Preparation:
             check_version(plain, out)
         except ValueError as error:
             if self.config.force:
-                return False
+                return None
             raise FileExistsError(f"{error}; or replace it with force") from error
-        if prepared["fingerprint"] == self._fingerprint():
-            return True
+        if fingerprint == self._fingerprint():
+            try:
+                return load(out)
+            except (FileNotFoundError, ValueError) as error:
+                if self.config.force:
+                    return None
+                raise FileExistsError(f"{error}; prepare it again with force") from error
         if self.config.force:
-            return False
+            return None
         raise FileExistsError(
             f"{out} holds data prepared from another log, schema or options; "
             "name another folder, or replace it with force"
@@ -246,14 +264,17 @@ class _Preparation:
         times = () if time_field is None else (time_field.name,)
         check_columns(block, (self.schema.label, *needed_columns(self.schema), *times))
 
-    def _split(self, blocks: Sequence[StoredBlock]) -> Split:
-        """Return the split of the source, which gives rows only to parts without own files."""
-        given = tuple(self.config.fractions)
-        kept = [
+    def _fractions(self) -> Fractions:
+        """Return the fractions of the source, which gives rows only to parts without own files."""
+        train, valid, test = (
             0.0 if part != "train" and part in self.sources else fraction
-            for part, fraction in zip(PARTS, given, strict=True)
-        ]
-        fractions: Fractions = tuple(fraction / sum(kept) for fraction in kept)  # type: ignore[assignment]
+            for part, fraction in zip(PARTS, self.config.fractions, strict=True)
+        )
+        total = train + valid + test
+        return train / total, valid / total, test / total
+
+    def _split(self, blocks: Sequence[StoredBlock]) -> Split:
+        fractions = self._fractions()
         num_rows = sum(block.num_rows for block in blocks)
         if self.config.split == "random":
             return RandomSplit(num_rows, fractions, self.config.seed)

@@ -8,6 +8,7 @@ import hashlib
 import io
 import lzma
 import os
+import re
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,14 @@ BLOCK_BYTES = 16 << 20
 MAX_LINE_BYTES = 256 << 20
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_PACKED = {
+    rb"PK\x03\x04": "a zip archive",
+    rb"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    rb"BZh[1-9]1AY&SY": "packed by bzip2",
+    rb"\x28\xb5\x2f\xfd": "packed by Zstandard",
+    rb"(?s).{257}ustar": "a tar archive",
+}
+"""What a file begins with that cannot be read, once gzip or xz around it is unpacked."""
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 
 
@@ -71,6 +80,7 @@ class TextSource:
 
     Raises:
         FileNotFoundError: if the file does not exist.
+        ValueError: if it is a directory, an archive, or packed in another way.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, block_bytes: int | None = None) -> None:
@@ -128,11 +138,21 @@ class TextSource:
 
 
 def check_file(path: Path) -> None:
-    """Raise ``FileNotFoundError`` or ``ValueError`` unless there is a file at `path`."""
+    """Raise ``FileNotFoundError`` or ``ValueError`` unless there is a file that can be read."""
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
     if path.is_dir():
         raise ValueError(f"{path} must be a file, got a directory")
+    if not path.is_file():
+        return  # a pipe, which can be read only once
+    with path.open("rb") as file:
+        try:
+            start = _decompressed(_HashedFile(file)).read(512)
+        except _DAMAGED:
+            return  # said when it is read, with the line
+    for pattern, what in _PACKED.items():
+        if re.match(pattern, start):
+            raise ValueError(f"{path} is {what}; unpack it first")
 
 
 class _HashedFile(io.RawIOBase):

@@ -8,9 +8,14 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from ctrkit.fields import NUM_RESERVED_IDS
 from ctrkit.options import check_choice, check_positive, from_mapping, option, suggest
 
 CATEGORICAL = "categorical"
@@ -38,6 +43,7 @@ TRANSFORMS = ("standard", "log1p")
 TIME_FORMATS = ("iso", "epoch")
 DEFAULT_SEPARATOR = "|"
 DEFAULT_MAX_SLOTS = 10
+MAX_HASH_BUCKETS = int(np.iinfo(np.int32).max) - NUM_RESERVED_IDS
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,13 @@ class Field:
             check_choice("transform", self.transform, TRANSFORMS)
         if self.time_format is not None and "%" not in self.time_format:
             check_choice("time_format", self.time_format, TIME_FORMATS)
+        elif self.time_format is not None:
+            _check_pattern(self.time_format)
+        if self.hash_buckets is not None and self.hash_buckets > MAX_HASH_BUCKETS:
+            raise ValueError(
+                f"hash_buckets must be at most {MAX_HASH_BUCKETS}, so that ids fit int32, "
+                f"got {self.hash_buckets}"
+            )
         if self.separator == "":
             raise ValueError("separator must not be empty, got ''")
         if self.hash_buckets is not None and self.min_count is not None:
@@ -322,6 +335,8 @@ class Schema:
             raise FileNotFoundError(f"schema file {where} does not exist") from error
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{where} is not TOML: {error}") from error
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{where} must be UTF-8, {error}; convert the file first") from error
 
     def with_label(self, label: str) -> Schema:
         """Return the schema with another column as its label; the former label is dropped.
@@ -336,6 +351,17 @@ class Schema:
         fields = tuple(former if field.name == label else field for field in self.fields)
         columns = self.columns if self.header else self.file_columns
         return dataclasses.replace(self, fields=fields, label=label, columns=columns)
+
+
+def _check_pattern(pattern: str) -> None:
+    """Raise ``ValueError`` unless times can be read by a ``strptime`` pattern."""
+    written = datetime(2014, 10, 21, 9, tzinfo=UTC).strftime(pattern)
+    try:
+        pd.to_datetime([written], format=pattern, utc=True)
+    except (ValueError, re.error) as error:
+        raise ValueError(
+            f"time_format must be a strptime pattern, got {pattern!r}: {error}"
+        ) from error
 
 
 def unique_names(names: Iterable[str], where: str) -> tuple[str, ...]:

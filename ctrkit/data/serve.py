@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ctrkit.data.encode import Encoder, Rows
+from ctrkit.data.encode import LABEL_MODES, Encoder, Rows
 from ctrkit.data.sources import SourceLike, open_sources
 from ctrkit.data.table import Source
 from ctrkit.options import check_choice, check_positive
-
-LABEL_MODES = ("auto", "require", "ignore")
 
 
 def read_rows(
@@ -27,7 +25,7 @@ def read_rows(
         encoder: of a run or of prepared data.
         label: ``"auto"``: with labels where the rows have them, ``"require"`` or ``"ignore"``.
         chunk_rows: rows of a chunk, at most.
-        format: ``"parquet"`` for Parquet files that are not called so.
+        format: see `ctrkit.data.PrepareConfig`; Parquet is recognised by its content.
 
     Raises:
         FileNotFoundError: if a file does not exist.

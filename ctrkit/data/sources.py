@@ -12,7 +12,7 @@ import pandas as pd
 from ctrkit.data.avazu import AVAZU
 from ctrkit.data.cells import is_number, is_whole
 from ctrkit.data.criteo import CRITEO
-from ctrkit.data.frames import FrameSource, ParquetSource
+from ctrkit.data.frames import FrameSource, ParquetSource, is_parquet
 from ctrkit.data.readers import TextSource
 from ctrkit.data.schema import CATEGORICAL, NUMERIC, TIMESTAMP, Field, Schema
 from ctrkit.data.table import Source
@@ -58,10 +58,10 @@ def open_sources(source: SourceLike, *, format: str | None = None) -> list[Sourc
 
 
 def _open(path: PathLike, format: str | None) -> Source:  # noqa: A002
-    is_parquet = format == "parquet" or (
-        format is None and Path(path).suffix.lower() in _PARQUET_SUFFIXES
-    )
-    return ParquetSource(path) if is_parquet else TextSource(path)
+    is_called_so = format is None and Path(path).suffix.lower() in _PARQUET_SUFFIXES
+    if format == "parquet" or is_called_so or is_parquet(Path(path)):
+        return ParquetSource(path)
+    return TextSource(path)
 
 
 def resolve_schema(
@@ -128,7 +128,9 @@ def infer_schema(
         raise ValueError(
             f"{opened.name}: unknown column {chosen!r}{suggest(chosen, block.columns)}"
         )
-    dates = _date_columns(source)
+    dates: set[str] = set()
+    if isinstance(opened, (FrameSource, ParquetSource)):
+        dates = opened.date_columns()
     fields = []
     for name in block.columns:
         texts = [text for text in table.columns[name].tokens.texts()[:_INFERENCE_ROWS] if text]
@@ -139,7 +141,12 @@ def infer_schema(
         else:
             fields.append(Field(name, CATEGORICAL))
     fields = [field for field in fields if field.name != chosen]
-    return dataclasses.replace(reading, fields=tuple(fields), label=chosen)
+    if not fields:
+        raise ValueError(f"{opened.name}: must have a column besides the label {chosen!r}")
+    try:
+        return dataclasses.replace(reading, fields=tuple(fields), label=chosen)
+    except ValueError as error:
+        raise ValueError(f"{opened.name}: {error}") from error
 
 
 def _label(name: str, columns: Sequence[str]) -> str:
@@ -155,13 +162,6 @@ def _label(name: str, columns: Sequence[str]) -> str:
     raise ValueError(
         f"{name}: no column is called {names}; name the label column, one of {', '.join(columns)}"
     )
-
-
-def _date_columns(source: SourceLike) -> set[str]:
-    if not isinstance(source, pd.DataFrame):
-        return set()
-    kinds = zip(map(str, source.columns), source.dtypes, strict=True)
-    return {name for name, kind in kinds if pd.api.types.is_datetime64_any_dtype(kind)}
 
 
 def _separator(opened: Source, format: str | None) -> str:  # noqa: A002

@@ -78,12 +78,12 @@ class Vocabulary:
         """Read what `save` wrote.
 
         Raises:
-            ValueError: if a category repeats or is empty.
+            ValueError: if a category repeats, is empty or is not UTF-8.
         """
         lines = path.read_bytes().split(b"\n")[:-1]
-        if any(b"\\" in line for line in lines):
-            lines = [_unescaped(line.decode()).encode() for line in lines]
         try:
+            if any(b"\\" in line for line in lines):
+                lines = [_unescaped(line.decode()).encode() for line in lines]
             return cls(Tokens.from_bytes(lines))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error

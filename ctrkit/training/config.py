@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ctrkit.options import (
     check_choice,
@@ -19,6 +19,9 @@ SCHEDULES = ("constant", "plateau", "cosine")
 MONITORS = ("auc", "logloss")
 PRECISIONS = ("float32", "bf16")
 
+MOST_TABLE_L2 = 1e-2
+TABLE_L2_ROWS = 800.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -27,32 +30,37 @@ class TrainConfig:
     The loss of a step is ``BCE + penalty + table_l2 / 2 * ||table||^2 + net_l2 / 2 * ||net||^2``,
     where the two L2 terms act through the optimizer (their gradients are added, their values are
     not reported); with adamw they are decoupled from the gradient's statistics. The lazy table
-    optimizer regularises the rows of the batch only.
+    optimizer regularises the rows of the batch only. Without a ``table_l2`` it is that of a fixed
+    prior on the vectors, whose weight against the mean loss falls with the number N of training
+    rows: ``min(MOST_TABLE_L2, TABLE_L2_ROWS / N)``. The defaults were chosen on the Criteo and
+    Avazu samples and on generated rows (docs/reproducing.md).
 
     Raises:
         ValueError: if a value is out of its range or a name is unknown.
         TypeError: if a value has the wrong type.
     """
 
-    epochs: int = option(20, "most passes over the training rows")
-    batch_size: int = option(4096, "rows per optimizer step")
-    learning_rate: float = option(1e-3, "step size of the optimizer")
+    epochs: int = option(4, "most passes over the training rows")
+    batch_size: int = option(1024, "rows per optimizer step")
+    learning_rate: float = option(2e-3, "step size of the optimizer")
     optimizer: str = option("adam", "how weights are updated", choices=OPTIMIZERS)
     table_optimizer: str = option(
         "auto", "dense updates every row, lazy the batch's rows", choices=TABLE_OPTIMIZERS
     )
     table_learning_rate: float | None = option(None, "step size for the table, if another")
-    table_l2: float = option(0.0, "L2 on the embedding table: half of it times the squared norm")
+    table_l2: float | None = option(
+        None, "L2 on the embedding table: half of it times the squared norm; none for the rows' own"
+    )
     net_l2: float = option(0.0, "L2 on all other weights")
     clip_norm: float | None = option(None, "largest norm of the net's gradient")
-    schedule: str = option("plateau", "course of the step size", choices=SCHEDULES)
+    schedule: str = option("cosine", "course of the step size", choices=SCHEDULES)
     plateau_factor: float = option(0.1, "step size is multiplied by this without improvement")
     plateau_patience: int = option(1, "validations without a better one before that")
-    warmup_steps: int = option(0, "steps in which the step size rises from 0")
+    warmup_steps: int = option(10, "steps in which the step size rises from 0")
     min_learning_rate: float = option(1e-6, "the schedules do not go below this")
-    validations_per_epoch: int = option(1, "how often the validation rows are scored")
+    validations_per_epoch: int = option(2, "how often the validation rows are scored")
     validate_every: int | None = option(None, "steps between validations, instead")
-    patience: int = option(2, "validations without a better one before stopping")
+    patience: int = option(4, "validations without a better one before stopping")
     monitor: str = option(
         "auc", "validation figure that chooses the best weights", choices=MONITORS
     )
@@ -72,13 +80,14 @@ class TrainConfig:
             plateau_patience=self.plateau_patience,
         )
         check_not_negative(
-            table_l2=self.table_l2,
             net_l2=self.net_l2,
             warmup_steps=self.warmup_steps,
             min_learning_rate=self.min_learning_rate,
             seed=self.seed,
         )
         check_fraction(plateau_factor=self.plateau_factor)
+        if self.table_l2 is not None:
+            check_not_negative(table_l2=self.table_l2)
         for name in ("table_learning_rate", "clip_norm", "validate_every"):
             if getattr(self, name) is not None:
                 check_positive(**{name: getattr(self, name)})
@@ -87,3 +96,9 @@ class TrainConfig:
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("monitor", self.monitor, MONITORS)
         check_choice("precision", self.precision, PRECISIONS)
+
+    def for_rows(self, num_rows: int) -> TrainConfig:
+        """Return these options with what depends on the number of training rows filled in."""
+        if self.table_l2 is not None:
+            return self
+        return replace(self, table_l2=min(MOST_TABLE_L2, TABLE_L2_ROWS / num_rows))

@@ -110,6 +110,8 @@ def is_lazy(model: CTRModel, config: TrainConfig) -> bool:
 def make_optimizers(model: CTRModel, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """Return the table's optimizer and the net's; either is left out where nothing is to train.
 
+    A ``table_l2`` of None is 0 here; see `TrainConfig.for_rows`.
+
     Sets ``model.embedding.sparse_gradient`` to what the table's optimizer needs.
     """
     tables, net = table_parameters(model), net_parameters(model)
@@ -119,9 +121,11 @@ def make_optimizers(model: CTRModel, config: TrainConfig) -> list[torch.optim.Op
     optimizers: list[torch.optim.Optimizer] = []
     if tables and lazy:
         decoupled = config.optimizer == "adamw"
-        optimizers.append(LazyAdam(tables, lr=table_rate, l2=config.table_l2, decoupled=decoupled))
+        optimizers.append(
+            LazyAdam(tables, lr=table_rate, l2=config.table_l2 or 0.0, decoupled=decoupled)
+        )
     elif tables:
-        optimizers.append(_dense(config, tables, table_rate, config.table_l2))
+        optimizers.append(_dense(config, tables, table_rate, config.table_l2 or 0.0))
     if net:
         optimizers.append(_dense(config, net, config.learning_rate, config.net_l2))
     return optimizers

@@ -136,7 +136,7 @@ class _Run:
         checkpoints: str | Path | None,
         loss: Callable[[Batch], Tensor] | None,
     ) -> None:
-        self.config = config
+        self.config = config = config.for_rows(len(train.labels))
         self.observers = observers
         self.device = choose_device(config.device)
         self.model = model.to(self.device)
@@ -279,6 +279,7 @@ class _Run:
             stopped=stopped,
             settings={
                 "device": str(self.device),
+                "table_l2": self.config.table_l2,
                 "table_optimizer": "lazy" if is_lazy(self.model, self.config) else "dense",
                 "threads": torch.get_num_threads(),
             },

@@ -102,6 +102,20 @@ def test_what_is_no_number_is_named(text):
         list(cells_of(table, schema))
 
 
+@pytest.mark.parametrize("text", ["1e300", "-3.5e38"])
+def test_a_number_outside_float32_is_named(text):
+    table, schema = table_of(Field("x", "numeric"), ["3.4e38", "", text])
+    message = rf"f.txt, row 3: column x must be at most 3.4e\+38 in size, .* got '{text}'"
+    with pytest.raises(ValueError, match=message):
+        list(cells_of(table, schema))
+
+
+def test_a_time_may_be_a_number_outside_float32():
+    field = Field("t", "numeric")
+    table, _ = table_of(field, ["1e300", "-1e300"])
+    assert times_of(table, field).tolist() == [1e300, -1e300]
+
+
 def test_a_multivalued_cell_is_split_and_cut():
     table, schema = table_of(
         Field("x", "multivalued", separator=";", max_slots=2), ["a;b", "", "b", ";c;;a;b"]

@@ -83,7 +83,8 @@ def test_a_part_without_rows_can_be_opened(tmp_path):
     assert len(data.test) == 0
     assert data.test.ids.shape == (0, 1)
     assert repr(data.test) == "Dataset(0 rows, 1 id columns)"
-    assert "nan" in data._repr_html_()
+    assert "<td>0</td><td>–</td>" in data._repr_html_()
+    assert "nan" not in data._repr_html_()
 
 
 def test_objects_show_themselves(prepared):
@@ -164,9 +165,17 @@ def other_version(folder):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 0}))
 
 
+def forget_rows(folder):
+    path = folder / "schema.json"
+    plain = json.loads(path.read_text())
+    del plain["prepared"]["parts"]["valid"]
+    path.write_text(json.dumps(plain))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
+        (forget_rows, "schema.json is damaged: it must hold prepared.parts.valid.rows"),
         (cut_ids, "ids.npy is damaged"),
         (drop_labels, "labels.npy does not exist, the folder is not whole"),
         (shorten, r"ids.npy must have shape \(20, 2\) as schema.json says, got \(19, 2\)"),

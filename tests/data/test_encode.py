@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -95,6 +96,60 @@ def test_models_learn_the_shapes(encoder):
     assert encoder.slot_limits.tolist() == [5, 5, 5, 52, 4, 2, 2]
 
 
+def test_saving_again_leaves_nothing_of_the_former_encoder(encoder, tmp_path):
+    encoder.save(tmp_path)
+    (tmp_path / "vocabularies" / "notes.txt").write_text("mine")
+    other = Encoder(Schema([Field("age"), Field("user")]), encoder.vocabularies)
+    other.save(tmp_path)
+    assert Encoder.load(tmp_path).fingerprint == other.fingerprint
+    names = sorted(path.name for path in (tmp_path / "vocabularies").iterdir())
+    assert names == ["000_age.txt", "001_user.txt", "notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["schema.json", "vocabularies/003_age.txt"])
+def test_an_interrupted_save_leaves_the_former_file(encoder, tmp_path, monkeypatch, name):
+    encoder.save(tmp_path)
+    before = (tmp_path / name).read_bytes()
+    replace = Path.replace
+
+    def interrupt(path, target):
+        if target == tmp_path / name:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", interrupt)
+    other = Encoder(
+        SCHEMA, encoder.vocabularies | {"age": vocabulary("7")}, {"price": Statistics(9.0, 1.0)}
+    )
+    with pytest.raises(KeyboardInterrupt):
+        other.save(tmp_path)
+    assert (tmp_path / name).read_bytes() == before
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_statistics_that_are_no_numbers_are_not_written(encoder, tmp_path):
+    broken = Encoder(SCHEMA, encoder.vocabularies, {"price": Statistics(0.0, float("nan"))})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        broken.save(tmp_path)
+    assert not (tmp_path / "schema.json").exists()
+
+
+def test_labels_can_be_required_or_ignored(encoder):
+    assert encoder.encode(FRAME, label="ignore").labels is None
+    assert encoder.encode(FRAME.assign(click="?"), label="ignore").labels is None
+    assert encoder.encode(FRAME, label="require").labels.tolist() == [0, 1, 1, 0]
+    with pytest.raises(ValueError, match="column 'click' is missing"):
+        encoder.encode(FRAME.drop(columns="click"), label="require")
+    with pytest.raises(ValueError, match="unknown label mode 'atuo'; did you mean 'auto'"):
+        encoder.encode(FRAME, label="atuo")
+
+
+def test_a_number_too_far_from_the_training_rows_is_named(encoder):
+    narrow = Encoder(SCHEMA, encoder.vocabularies, {"price": Statistics(0.0, 1e-30)})
+    with pytest.raises(ValueError, match=r"field price: 30000000000.0 lies more than 3.4e\+38"):
+        narrow.encode(FRAME.assign(price=[0.0, 1.0, 3e10, None]))
+
+
 def test_rows_without_label_have_none(encoder):
     assert encoder.encode(FRAME.drop(columns="click")).labels is None
 
@@ -177,6 +232,27 @@ def damage_size(folder):
     (folder / "vocabularies" / "003_age.txt").write_text("2\n")
 
 
+def damage_encoding(folder):
+    (folder / "vocabularies" / "003_age.txt").write_bytes(b"\\\xff\n-1\n")
+
+
+def change(*keys, to=None):
+    """Return a damage: what lies under the keys in ``schema.json`` is removed, or replaced."""
+
+    def damage(folder):
+        plain = json.loads((folder / SCHEMA_FILE).read_text())
+        inner = plain
+        for key in keys[:-1]:
+            inner = inner[key]
+        if to is None:
+            del inner[keys[-1]]
+        else:
+            inner[keys[-1]] = to
+        (folder / SCHEMA_FILE).write_text(json.dumps(plain))
+
+    return damage
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -185,6 +261,26 @@ def damage_size(folder):
         (damage_version, "schema.json must have format_version 1, got 99; prepare the log again"),
         (damage_vocabulary, "003_age.txt does not exist, the folder is not whole"),
         (damage_size, "003_age.txt must hold 2 categories, got 1"),
+        (damage_encoding, "003_age.txt: 'utf-8' codec can't decode"),
+        (change("schema"), "schema.json is damaged: it must hold schema$"),
+        (change("statistics"), "schema.json is damaged: it must hold statistics$"),
+        (change("vocabulary_sizes"), "schema.json is damaged: it must hold vocabulary_sizes$"),
+        (change("statistics", "price"), "schema.json is damaged: statistics must hold those of f"),
+        (
+            change("statistics", "price", "mean"),
+            "schema.json is damaged: it must hold statistics.price.mean$",
+        ),
+        (
+            change("statistics", "price", "mean", to="3"),
+            "schema.json is damaged: statistics.price.mean must be float, got '3'",
+        ),
+        (change("vocabulary_sizes", "age"), "schema.json is damaged: vocabularies must hold one f"),
+        (
+            change("vocabulary_sizes", "none", to=3),
+            "schema.json is damaged: unknown field 'none'",
+        ),
+        (change("schema", "fields", "age", to=3), "schema.json is damaged: .*must be a kind"),
+        (change("schema", to=[]), r"schema.json is damaged: schema must be dict, got \[\]"),
     ],
 )
 def test_a_damaged_folder_is_refused(encoder, tmp_path, damage, message):

@@ -113,13 +113,35 @@ def test_the_hash_sees_every_cell_and_name():
     assert FrameSource(frame.copy()).content_hash() in hashes
 
 
+def test_the_hash_sees_every_element_of_a_list():
+    plain = np.arange(5000)
+    other = plain.copy()
+    other[2500] = 0
+    cells = [
+        *(plain, other, plain.astype(float), plain.astype(np.float32), plain.tolist()),
+        [plain],
+        [other],
+        *(["a", "b"], ["a, b"], ["a', 'b"], "['a', 'b']"),
+    ]
+    frames = [pd.DataFrame({"x": pd.Series([cell, None], dtype=object)}) for cell in cells]
+    assert len({FrameSource(frame).content_hash() for frame in frames}) == len(cells)
+
+
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
         (pd.DataFrame({"a": [], "label": []}), "DataFrame is empty"),
         (pd.DataFrame([[1, 2, 0]], columns=["a", "a", "label"]), "must differ, got 'a' twice"),
         (pd.DataFrame({"a": ["x\0"], "label": [0]}), "column a: a text must not hold a zero byte"),
-        (pd.DataFrame({"a": [[1]], "label": [0]}), "row 1 and below: column a: unhashable"),
+        (
+            pd.DataFrame({"a": ["x", [1]], "label": [0, 1]}),
+            "row 2: column a must hold single values, got a list; join it into one text, or give "
+            'the field kind "multivalued"',
+        ),
+        (
+            pd.DataFrame({"a": [np.arange(2)], "label": [0]}),
+            "row 1: column a must hold single values, got a ndarray",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_frame_is_named(frame, message):
@@ -130,7 +152,7 @@ def test_what_is_wrong_in_a_frame_is_named(frame, message):
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "log.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(ImportError, match=r"Parquet needs pyarrow; install it with pip install"):
+    with pytest.raises(ImportError, match=r"pip install 'ctrkit\[parquet\]'"):
         ParquetSource(tmp_path / "log.parquet")
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import filecmp
+import json
 import math
 import os
+import threading
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +19,7 @@ import pytest
 
 from ctrkit.data import Field, PrepareConfig, Schema, built_in_schema, load, prepare
 from ctrkit.data.split import LastSplit, RandomSplit, Span
+from ctrkit.data.synthetic import generate
 
 FRACTIONS = (0.8, 0.1, 0.1)
 
@@ -265,6 +270,66 @@ def test_another_preparation_needs_force(log, tmp_path, change):
     assert sorted(os.listdir(tmp_path)) == ["data", "log.txt"]
 
 
+UNUSED = [
+    ({"split": "last"}, {"seed": 1}),
+    ({"split": "time"}, {"seed": 1}),
+    ({"split": "time"}, {"time_column": "when"}),
+    ({"fractions": (1.0, 0.0, 0.0)}, {"seed": 1, "split": "last"}),
+]
+
+
+@pytest.mark.parametrize(("options", "change"), UNUSED)
+def test_what_the_split_does_not_use_changes_nothing(tmp_path, options, change):
+    frame = all_kinds()
+    out = tmp_path / "data"
+    first = prepare(frame, out=out, schema=ALL_KINDS, **options)
+    again = prepare(frame, out=out, schema=ALL_KINDS, **{**options, **change})
+    assert again.info == first.info
+
+
+def test_with_files_for_every_part_the_split_changes_nothing(tmp_path):
+    frame = all_kinds()
+    files = {"valid": frame[:50], "test": frame[50:90], "schema": ALL_KINDS}
+    prepare(frame, out=tmp_path / "data", **files)
+    again = prepare(frame, out=tmp_path / "data", split="last", fractions=(0.6, 0.2, 0.2), **files)
+    assert len(again.train) == 400
+
+
+def damage_ids(out):
+    path = out / "train" / "ids.npy"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def damage_vocabulary(out):
+    (out / "vocabularies" / "013_C1.txt").unlink()
+
+
+def damage_statistics(out):
+    path = out / "schema.json"
+    plain = json.loads(path.read_text())
+    del plain["statistics"]
+    path.write_text(json.dumps(plain))
+
+
+@pytest.mark.parametrize("damage", [damage_ids, damage_vocabulary, damage_statistics])
+def test_force_repairs_a_damaged_folder(log, tmp_path, damage):
+    out = tmp_path / "data"
+    whole = np.array(prepare(log, out=out, format="criteo").train.ids)
+    damage(out)
+    with pytest.raises(FileExistsError, match=r"; prepare it again with force$"):
+        prepare(log, out=out, format="criteo")
+    repaired = prepare(log, out=out, format="criteo", force=True)
+    np.testing.assert_array_equal(repaired.train.ids, whole)
+    assert sorted(os.listdir(tmp_path)) == ["data", "log.txt"]
+
+
+def test_force_leaves_a_whole_folder_alone(log, tmp_path):
+    prepare(log, out=tmp_path / "data", format="criteo")
+    before = (tmp_path / "data" / "train" / "ids.npy").stat().st_ino
+    prepare(log, out=tmp_path / "data", format="criteo", force=True)
+    assert (tmp_path / "data" / "train" / "ids.npy").stat().st_ino == before
+
+
 def test_one_changed_byte_is_another_log(log, tmp_path):
     out = tmp_path / "data"
     prepare(log, out=out, format="criteo")
@@ -307,7 +372,10 @@ def test_a_run_folder_is_left_alone(log, tmp_path):
         prepare(log, out=tmp_path / "run", format="criteo", force=True)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format_version": 1}', '{"name": "x"}'])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '{"format_version": 1}', '{"name": "x"}', '{"format_version": 1, "prepared": {}}'],
+)
 def test_a_schema_json_of_something_else_is_left_alone(log, tmp_path, content):
     out = tmp_path / "project"
     out.mkdir()
@@ -377,12 +445,18 @@ def test_a_folder_that_cannot_be_written_is_named(log, tmp_path):
         prepare(log, out=log / "data", format="criteo")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_protected_folder_is_named(log, tmp_path):
-    folder = tmp_path / "protected"
-    folder.mkdir(mode=0o500)
+def test_a_protected_folder_is_named(log, tmp_path, monkeypatch):
+    make = Path.mkdir
+
+    def refuse(path, *arguments, **options):
+        if path.name.endswith(".partial"):
+            # Raised here, because the superuser may write everywhere.
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        make(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(OSError, match=r"cannot write to .*protected: Permission denied"):
-        prepare(log, out=folder / "data", format="criteo")
+        prepare(log, out=tmp_path / "protected" / "data", format="criteo")
 
 
 def test_progress_tells_every_stage(log):
@@ -440,6 +514,7 @@ OPTION_ERRORS = [
     ({"fractions": (0.5, 0.1)}, "fractions must be three numbers"),
     ({"min_count": 0}, "min_count must be positive, got 0"),
     ({"seed": -1}, "seed must not be negative, got -1"),
+    ({"seed": 2**63}, "seed must be below 2\\*\\*63, got 9223372036854775808"),
     ({"vocabulary_from": "test"}, "unknown vocabulary_from 'test'"),
     ({"time_column": "t"}, "time_column needs split 'time', got split 'random'"),
     ({"num_workers": 0}, "num_workers must be positive, got 0"),
@@ -483,3 +558,30 @@ def test_avazu_gives_23_fields(tmp_path):
     assert data.train.ids.shape[1] == 23
     assert data.encoder.vocabularies["hour_weekday"].tokens.texts() == ["1"]
     assert len(data.encoder.vocabularies["hour_hour"]) == 19
+
+
+def test_a_log_may_come_through_a_pipe(lines, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("\n".join(lines),))
+    writer.start()
+    data = prepare(pipe, format="criteo")
+    writer.join()
+    assert len(data.train) == 1200
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_log(tmp_path, monkeypatch):
+    monkeypatch.setattr("ctrkit.data.readers.BLOCK_BYTES", 1 << 20)
+    peaks = []
+    for rows in (100_000, 800_000):
+        log = generate(tmp_path / f"{rows}.txt", rows=rows, seed=1)
+        tracemalloc.start()
+        try:
+            prepare(log.path, format="criteo", out=tmp_path / f"{rows}", num_workers=1)
+            peaks.append(tracemalloc.get_traced_memory()[1] >> 20)
+        finally:
+            tracemalloc.stop()
+    # 10 and 29 MiB: the vocabularies grow, up to a bound the keys that are counted at once. Codes
+    # or encoded rows kept in memory add 100 MiB, the text 180.
+    assert peaks[1] - peaks[0] < 50, f"peaks of {peaks} MiB"

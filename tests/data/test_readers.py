@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import io
 import lzma
+import tarfile
+import zipfile
 
 import pytest
 
-from ctrkit.data import Field, Schema
+from ctrkit.data import Field, Schema, infer_schema
 from ctrkit.data.readers import TextSource
 
 SCHEMA = Schema([Field("a"), Field("b")])
@@ -70,6 +74,44 @@ def test_compressed_files_are_known_by_their_content(write, pack):
     packed = pack(b"label,a,b\n0,x,y\n")
     path = write(packed, name="log.data")
     assert read(path) == [(2, "0", "x", "y")]
+
+
+def tarred(mode):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:
+        content = b"label,a,b\n0,x,y\n"
+        entry = tarfile.TarInfo("log.csv")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def zipped():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("log.csv", "label,a,b\n0,x,y\n")
+    return stream.getvalue()
+
+
+ARCHIVES = [
+    (zipped(), "a zip archive"),
+    (bz2.compress(b"label,a,b\n0,x,y\n"), "packed by bzip2"),
+    (b"\x28\xb5\x2f\xfd" + bytes(20), "packed by Zstandard"),
+    (b"7z\xbc\xaf\x27\x1c" + bytes(20), "a 7z archive"),
+    (tarred("w"), "a tar archive"),
+    (tarred("w:gz"), "a tar archive"),
+    (tarred("w:xz"), "a tar archive"),
+]
+
+
+@pytest.mark.parametrize(("content", "what"), ARCHIVES)
+def test_what_cannot_be_read_packed_is_to_be_unpacked(write, content, what):
+    with pytest.raises(ValueError, match=rf"log.data is {what}; unpack it first"):
+        infer_schema(write(content, "log.data"))
+
+
+def test_a_text_that_begins_like_bzip2_is_a_text(write):
+    assert read(write("BZh9,label\nx,1\n")) == [(2, "x", "1")]
 
 
 def test_a_byte_order_mark_is_not_part_of_the_first_name(write):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from ctrkit.data import Field, Schema, built_in_schema
+from ctrkit.data import Encoder, Field, Schema, built_in_schema
 from ctrkit.data.schema import KINDS
 
 EVERYTHING = Schema(
@@ -79,13 +80,15 @@ TOML_ERRORS = [
     ('[fields]\na = { name = "b" }\n', "the name is the key"),
     ("label = \n", "is not TOML"),
     ("fields = 3\n", "fields must be a table, got 3"),
+    ('label = "\xe9"\n[fields]\na = "categorical"\n', "must be UTF-8, 'utf-8' codec can't"),
+    ('[fields]\nt = { kind = "timestamp", time_format = "%Q" }\n', "field t: time_format must"),
 ]
 
 
 @pytest.mark.parametrize(("text", "message"), TOML_ERRORS)
 def test_what_is_wrong_in_a_schema_file_is_named(tmp_path, text, message):
     path = tmp_path / "schema.toml"
-    path.write_text(text)
+    path.write_bytes(text.encode("latin-1"))
     with pytest.raises((ValueError, TypeError)) as caught:
         Schema.from_toml(path)
     assert message in str(caught.value)
@@ -100,9 +103,12 @@ def test_a_schema_file_that_is_not_there_is_named(tmp_path):
 FIELD_ERRORS = [
     ({"kind": "numeric", "min_count": 2}, "field f: a numeric field has no min_count; it takes"),
     ({"hash_buckets": 0}, "hash_buckets must be positive, got 0"),
+    ({"hash_buckets": 2**31 - 2}, "hash_buckets must be at most 2147483645, .* got 2147483646"),
     ({"hash_buckets": 9, "min_count": 2}, "hash_buckets keeps no counts"),
     ({"shares_with": "a", "width": 2}, "width belongs to a, which it shares"),
     ({"kind": "timestamp", "time_format": "isoo"}, "unknown time_format 'isoo'; did you mean"),
+    ({"kind": "timestamp", "time_format": "%Q"}, "field f: time_format must be .* got '%Q': 'Q'"),
+    ({"kind": "dropped", "time_format": "%Y %Y"}, "time_format must be a strptime pattern, got"),
     ({"kind": "numeric", "transform": "log"}, "unknown transform 'log'"),
     ({"kind": "multivalued", "separator": ""}, "separator must not be empty"),
 ]
@@ -112,6 +118,33 @@ FIELD_ERRORS = [
 def test_options_must_fit_the_kind(options, message):
     with pytest.raises(ValueError, match=message):
         Field("f", **options)
+
+
+TIME_FORMATS = [
+    *(
+        "%y%m%d%H",
+        "%Y-%m-%d %H:%M:%S.%f",
+        "%Y-%m-%dT%H:%M%z",
+        "%d %b %Y %I %p",
+        "%j/%Y",
+        "%G-%V-%u",
+    ),
+    "iso",
+    "epoch",
+]
+
+
+@pytest.mark.parametrize("time_format", TIME_FORMATS)
+def test_patterns_that_can_be_read_are_taken(time_format):
+    assert Field("f", "timestamp", time_format=time_format).time_format == time_format
+
+
+def test_the_most_buckets_have_ids_in_int32():
+    field = Field("f", hash_buckets=2**31 - 3)
+    encoder = Encoder(Schema([field]), {})
+    assert encoder.slot_limits.tolist() == [2**31 - 1]
+    rows = encoder.encode(pd.DataFrame({"f": [f"x{number}" for number in range(100)]}))
+    assert rows.ids.min() >= 2
 
 
 SCHEMA_ERRORS = [

@@ -321,7 +321,8 @@ def test_wrong_arguments_leave_no_file(tmp_path):
 
 def test_a_path_that_cannot_be_written_is_refused_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic._Source, "text", None)
-    with pytest.raises(FileNotFoundError, match=r"cannot write .*log.txt: there is no folder .*none"):
+    message = r"cannot write .*log.txt: there is no folder .*none"
+    with pytest.raises(FileNotFoundError, match=message):
         generate(tmp_path / "none" / "log.txt", rows=5)
     with pytest.raises(IsADirectoryError, match=r"cannot write .*: it is a folder; name a file"):
         generate(tmp_path, rows=5)

@@ -38,6 +38,7 @@ def make_model(seed: int = 0) -> EulerNet:
 def fit(model=None, *, valid=VALID, **options):
     model = model or make_model()
     defaults = {"epochs": 3, "batch_size": 128, "learning_rate": 0.02, "schedule": "constant"}
+    defaults |= {"validations_per_epoch": 1, "warmup_steps": 0, "table_l2": 0.0}
     settings = {**defaults, **options}
     return model, Trainer(TrainConfig(**settings)).fit(model, TRAIN, valid)
 
@@ -136,6 +137,14 @@ def test_cosine_falls_to_the_floor_after_a_warm_up():
     assert rates[0] == pytest.approx(0.01)
     assert rates[1] == pytest.approx(0.02)
     assert rates[-1] == pytest.approx(1e-4)
+
+
+def test_l2_on_the_table_falls_with_the_number_of_rows_where_none_is_given():
+    assert TrainConfig().for_rows(1000).table_l2 == 1e-2
+    assert TrainConfig().for_rows(800_000).table_l2 == pytest.approx(1e-3)
+    assert TrainConfig(table_l2=0.5).for_rows(800_000).table_l2 == 0.5
+    _, result = fit()
+    assert result.settings["table_l2"] == 0.0
 
 
 def test_table_l2_is_half_of_it_times_the_squared_norm():
