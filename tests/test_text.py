@@ -62,15 +62,26 @@ def test_make_targets_exist(page):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
-def test_python_examples_run(page, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name_of)
+def test_python_examples_run(page, tmp_path, monkeypatch):
+    if page.name == "style.md":
+        pytest.skip("pieces of code that show a style, not examples of use")
     generate(tmp_path / "train.txt", rows=1000, seed=1)
     monkeypatch.chdir(tmp_path)
-    found = blocks(ROOT / page, "python")
+    namespace: dict[str, object] = {}
+    for block in blocks(page, "python"):  # as in a notebook, each goes on from the one before
+        exec(compile(block, name_of(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name_of)
+def test_commands_of_settings_files_parse(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = [line.removeprefix("#   ctrkit ") for line in lines if line.startswith("#   ctrkit ")]
     assert found
-    for block in found:
-        exec(compile(block, page, "exec"), {})
-    assert "auc" in capsys.readouterr().out
+    for command in found:
+        words = shlex.split(command)
+        assert words[words.index("--config") + 1] == name_of(path)
+        make_parser(words[0]).parse_args(words)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name_of)

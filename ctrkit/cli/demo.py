@@ -26,7 +26,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="folder (default: demo)"
     )
     parser.add_argument(
-        "--rows", type=int, default=300_000, metavar="N", help="rows to make (default: 300000)"
+        "--rows", type=int, default=200_000, metavar="N", help="rows to make (default: 200000)"
     )
     parser.add_argument(
         "--seed", type=int, default=2021, metavar="N", help="of log and training (default: 2021)"

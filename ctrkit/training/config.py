@@ -20,7 +20,7 @@ MONITORS = ("auc", "logloss")
 PRECISIONS = ("float32", "bf16")
 
 MOST_TABLE_L2 = 1e-2
-TABLE_L2_ROWS = 800.0
+TABLE_L2_ROWS = 1600.0
 
 
 @dataclass(frozen=True, kw_only=True)

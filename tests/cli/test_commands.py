@@ -57,7 +57,7 @@ def test_train_writes_a_self_contained_run(run_folder):
     assert config["model"]["name"] == "eulernet"
     assert config["model"]["options"]["orders"] == [5]
     with (run_folder / "history.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 2
+        assert len(list(csv.DictReader(file))) == 4  # two epochs, two validations each
 
 
 def test_predict_gives_exactly_the_auc_of_the_metrics(run_folder, log, tmp_path):

@@ -116,7 +116,9 @@ def test_plateau_lowers_the_step_size_without_improvement():
 
 @pytest.mark.parametrize(("patience", "drops"), [(1, [1, 2, 3, 4]), (2, [0, 1, 1, 2])])
 def test_plateau_waits_for_its_patience(patience, drops):
-    config = TrainConfig(schedule="plateau", plateau_patience=patience, min_learning_rate=0)
+    config = TrainConfig(
+        schedule="plateau", plateau_patience=patience, min_learning_rate=0, warmup_steps=0
+    )
     optimizer = torch.optim.Adam(make_model().parameters(), lr=1.0)
     schedule = Schedule([optimizer], config, total_steps=10)
     rates = []
@@ -141,7 +143,7 @@ def test_cosine_falls_to_the_floor_after_a_warm_up():
 
 def test_l2_on_the_table_falls_with_the_number_of_rows_where_none_is_given():
     assert TrainConfig().for_rows(1000).table_l2 == 1e-2
-    assert TrainConfig().for_rows(800_000).table_l2 == pytest.approx(1e-3)
+    assert TrainConfig().for_rows(800_000).table_l2 == pytest.approx(2e-3)
     assert TrainConfig(table_l2=0.5).for_rows(800_000).table_l2 == 0.5
     _, result = fit()
     assert result.settings["table_l2"] == 0.0
@@ -244,7 +246,7 @@ def test_observers_hear_of_every_step_and_row():
         def on_end(self):
             heard["ended"] += 1
 
-    config = TrainConfig(epochs=2, batch_size=128)
+    config = TrainConfig(epochs=2, batch_size=128, validations_per_epoch=1)
     Trainer(config, observers=[Ear()]).fit(make_model(), TRAIN, VALID)
     assert heard["total"] == (32, 2000)
     assert heard["steps"] == list(range(1, 33))
