@@ -12,7 +12,7 @@ import torch
 from benchmarks.harness import machine, save
 from benchmarks.statistics import spell
 from ctrkit.data import prepare
-from ctrkit.serving.experiment import train_run
+from ctrkit.serving import train_run
 from ctrkit.training import TrainConfig
 
 SETTINGS = Path(__file__).parents[1] / "configs/frappe_x1/eulernet.toml"

@@ -15,7 +15,7 @@ from benchmarks.harness import machine, save
 from benchmarks.linear import one_hot
 from ctrkit.data import prepare
 from ctrkit.data.synthetic import best_scores, generate
-from ctrkit.serving.experiment import train_run
+from ctrkit.serving import train_run
 from ctrkit.training import TrainConfig, auc
 
 ALPHAS = (1e-6, 3e-6, 1e-5, 3e-5)

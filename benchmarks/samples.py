@@ -8,14 +8,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from benchmarks.harness import machine, save
 from benchmarks.linear import fit_logistic_regression
 from benchmarks.statistics import spell
-from ctrkit.data import prepare
-from ctrkit.serving.experiment import train_run
+from ctrkit.data import PreparedData, prepare
+from ctrkit.serving import Outcome, train_run
 from ctrkit.training import TrainConfig
 
 FILES = {"criteo": "criteo/criteo_100k.txt.gz", "avazu": "avazu/avazu_23k.csv.gz"}
@@ -25,32 +26,55 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with criteo/ and avazu/")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--only", choices=FILES)
+    parser.add_argument("--implicit-init", nargs="+", help="compare starts of EulerNet instead")
     parser.add_argument("--threads", type=int, default=1)
 
 
 def run(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     print(machine())
+    chosen = [name for name in FILES if arguments.only in (None, name)]
     results = []
-    for name, file in FILES.items():
-        if arguments.only in (None, name):
-            results.append(_one(name, arguments.data / file, arguments.seeds))
-    save("samples" if arguments.only is None else f"samples_{arguments.only}", results)
+    for name in chosen:
+        file = arguments.data / FILES[name]
+        if arguments.implicit_init:
+            results.append(_starts(name, file, arguments.seeds, arguments.implicit_init))
+        else:
+            results.append(_against_linear(name, file, arguments.seeds))
+    kind = "starts" if arguments.implicit_init else "samples"
+    save("_".join([kind, *chosen]), results)
 
 
-def _one(name: str, file: Path, seeds: list[int]) -> dict[str, object]:
+def _eulernet(data: PreparedData, seed: int, **options: Any) -> Outcome:
+    with tempfile.TemporaryDirectory() as folder:
+        config = TrainConfig(seed=seed)
+        return train_run(data, model_options=options, config=config, out=Path(folder) / "run")
+
+
+def _starts(name: str, file: Path, seeds: list[int], inits: list[str]) -> dict[str, object]:
+    """Compare starts of the implicit weights, every one on the same splits."""
+    found: dict[str, list[dict[str, float]]] = {init: [] for init in inits}
+    for seed in seeds:
+        data = prepare(file, format=name, seed=seed)
+        for init in inits:
+            test = _eulernet(data, seed, implicit_init=init).evaluations["test"]
+            found[init].append({"seed": seed, "auc": test.auc, "logloss": test.logloss})
+    for init, rows in found.items():
+        aucs, losses = ([row[figure] for row in rows] for figure in ("auc", "logloss"))
+        print(
+            f"{name} {init}: test AUC {spell(aucs)} ({', '.join(f'{auc:.4f}' for auc in aucs)}), "
+            f"logloss {spell(losses)} (95 %, {len(seeds)} splits)",
+            flush=True,
+        )
+    return {"log": name, "starts": found}
+
+
+def _against_linear(name: str, file: Path, seeds: list[int]) -> dict[str, object]:
     rows = []
     for seed in seeds:
         data = prepare(file, format=name, seed=seed)
         linear = fit_logistic_regression(data)
-        with tempfile.TemporaryDirectory() as folder:
-            outcome = train_run(
-                data,
-                model="eulernet",
-                model_options={},
-                config=TrainConfig(seed=seed),
-                out=Path(folder),
-            )
+        outcome = _eulernet(data, seed)
         test = outcome.evaluations["test"]
         rows.append(
             {
