@@ -336,6 +336,7 @@ def test_trains_on_cuda():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # torch.compile's own
 def test_trains_compiled():
     _, result = fit(epochs=8, patience=8, compile=True)
     assert result.best.valid_auc > 0.7
