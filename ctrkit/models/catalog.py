@@ -11,12 +11,25 @@ from functools import cache
 from typing import Any
 
 from ctrkit.fields import Cardinalities
+from ctrkit.models.autoint import AutoIntPlus
 from ctrkit.models.base import CTRModel
+from ctrkit.models.cin import CIN
+from ctrkit.models.crossnet import CrossNet
+from ctrkit.models.dagfm import DAGFM, DAGFMPlus
+from ctrkit.models.dcnv2 import DCNv2
 from ctrkit.models.eulernet import EulerNet
+from ctrkit.models.xdeepfm import xDeepFM
 from ctrkit.options import check_choice, from_mapping
 
 MODELS: dict[str, type[CTRModel]] = {
+    "autoint_plus": AutoIntPlus,
+    "cin": CIN,
+    "crossnet": CrossNet,
+    "dagfm": DAGFM,
+    "dagfm_plus": DAGFMPlus,
+    "dcnv2": DCNv2,
     "eulernet": EulerNet,
+    "xdeepfm": xDeepFM,
 }
 
 
