@@ -17,8 +17,11 @@ from ctrkit.options import check_choice, check_positive
 INTERACTIONS = ("inner", "outer", "kernel")
 
 NUM_BLOCKS = 3
-"""Column blocks of a triangular product: three leave out a third of the arithmetic (of the half
-that is zero) and are still large enough to run at full speed."""
+"""Column blocks of a triangular product: three leave out two thirds of the half that is zero, and
+are still large enough to run at full speed."""
+
+CHUNK_ROWS = {"cpu": 512}
+"""Rows that a DAGFM takes at a time, by device: on a processor, their states fit its cache."""
 
 
 class DAGPropagation(nn.Module):
@@ -94,7 +97,9 @@ class DAGPropagation(nn.Module):
 
     def forward(self, vectors: Tensor) -> list[Tensor]:
         """Return the state before the first and after every round."""
-        return self._inner(vectors) if self.interaction == "inner" else self._blocks(vectors)
+        if self.interaction == "inner":
+            return self._inner(vectors)
+        return self._outer(vectors) if self.interaction == "outer" else self._kernel(vectors)
 
     def _square(self, weight: Tensor) -> Tensor:
         """Return the weights of all edges ``(E, ...)`` as ``(F, F, ...)``, zero without an edge."""
@@ -111,34 +116,36 @@ class DAGPropagation(nn.Module):
             states.append(first * torch.bmm(states[-1], self._square(p).permute(2, 0, 1)))
         return [state.permute(1, 2, 0) for state in states]
 
-    def _blocks(self, vectors: Tensor) -> list[Tensor]:
-        # Edge (f, s) is a D x D matrix (outer: of rank one), and all of them are one block
-        # triangular matrix (F D, F D). The columns of the fields [start, stop) need only the rows
-        # of the fields before stop, so one product for each of a few blocks skips most zeros.
+    def _outer(self, vectors: Tensor) -> list[Tensor]:
+        # With the rows last, both steps are matrix products along contiguous rows, and what the
+        # first one writes by source is read by target without a copy.
+        num_fields, dim = self.num_fields, self.embedding_dim
+        first = self.mixing @ vectors.permute(1, 2, 0).reshape(num_fields, -1)
+        first = first.view(num_fields, dim, vectors.shape[0])  # (F, D, B)
+        states = [first]
+        for p, q in zip(self.p, self.q, strict=True):
+            read = torch.bmm(self._square(p), states[-1])  # (source, target, B)
+            written = self._square(q).permute(1, 2, 0)  # (target, D, source)
+            states.append(first * torch.bmm(written, read.transpose(0, 1)))
+        return [state.permute(2, 0, 1) for state in states]
+
+    def _kernel(self, vectors: Tensor) -> list[Tensor]:
+        # Every edge (f, s) is a D x D matrix, and all of them are one block triangular matrix
+        # (F D, F D). The columns of the fields [start, stop) need only the rows of the fields
+        # before stop, so one product for each of a few blocks skips most zeros.
         dim, num_fields = self.embedding_dim, self.num_fields
         first = (self.mixing @ vectors).flatten(1)  # (B, F D)
         cuts = [round(i * num_fields / NUM_BLOCKS) for i in range(NUM_BLOCKS + 1)]
-        blocks = [(a, b) for a, b in pairwise(cuts) if a < b]
+        blocks = [(start, stop) for start, stop in pairwise(cuts) if start < stop]
         states = [first]
-        for matrix in self._edge_matrices():  # (F, D, F, D)
-            columns = [
-                matrix[:stop, :, start:stop].flatten(2).flatten(0, 1) for start, stop in blocks
-            ]
+        for kernel in self.kernel:
+            matrix = self._square(kernel).transpose(1, 2)  # (F, D, F, D)
             messages = [
-                states[-1][:, : stop * dim] @ column
-                for (_, stop), column in zip(blocks, columns, strict=True)
+                states[-1][:, : stop * dim] @ matrix[:stop, :, start:stop].flatten(2).flatten(0, 1)
+                for start, stop in blocks
             ]
             states.append(first * torch.cat(messages, dim=1))
         return [state.unflatten(1, (num_fields, dim)) for state in states]
-
-    def _edge_matrices(self) -> list[Tensor]:
-        """Return the matrices ``(F, D, F, D)`` of all rounds: what edge (f, s) makes of h[f]."""
-        if self.interaction == "kernel":
-            return [self._square(kernel).transpose(1, 2) for kernel in self.kernel]
-        return [
-            self._square(p).transpose(1, 2).unsqueeze(3) * self._square(q).unsqueeze(1)
-            for p, q in zip(self.p, self.q, strict=True)
-        ]
 
 
 class DAGFM(CTRModel):
@@ -194,6 +201,12 @@ class DAGFM(CTRModel):
 
     def interact(self, vectors: Tensor) -> Tensor:
         """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``."""
+        size = CHUNK_ROWS.get(vectors.device.type)
+        if size is None or self.interaction == "kernel" or torch.compiler.is_compiling():
+            return self._logits(vectors)
+        return torch.cat([self._logits(chunk) for chunk in vectors.split(size)])
+
+    def _logits(self, vectors: Tensor) -> Tensor:
         pooled = torch.cat([state.sum(2) for state in self.propagation(vectors)], dim=1)
         logits: Tensor = self.output(pooled).squeeze(1)
         return logits
