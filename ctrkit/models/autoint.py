@@ -63,7 +63,7 @@ class AutoIntPlus(CTRModel):
         logit    = u . vec(x[L]) + w . mlp(vec(vectors)) + c
 
     Source: Song et al., "AutoInt: Automatic Feature Interaction Learning via Self-Attentive
-    Neural Networks", CIKM 2019 (arXiv 1810.11921), sections 4.3 and 5.5.
+    Neural Networks", CIKM 2019 (arXiv 1810.11921).
 
     Args:
         cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.

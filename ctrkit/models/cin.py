@@ -93,7 +93,7 @@ class CINComp(nn.Module):
         out[h] = sum(W[h, i F + j] * (maps[i] * fields[j]) for all i, j) + b[h]
 
     Source: Lian et al., "xDeepFM: Combining Explicit and Implicit Feature Interactions for
-    Recommender Systems", KDD 2018 (arXiv 1803.05170), equation 6.
+    Recommender Systems", KDD 2018 (arXiv 1803.05170).
 
     Args:
         num_inputs: maps H that come in.
@@ -178,7 +178,7 @@ class CIN(CTRModel):
         logit       = w . concat(sum(x[k], over D) for k = 1 ... L)
 
     Source: Lian et al., "xDeepFM: Combining Explicit and Implicit Feature Interactions for
-    Recommender Systems", KDD 2018 (arXiv 1803.05170), section 3.1. As in KD-DAGFM's teacher,
+    Recommender Systems", KDD 2018 (arXiv 1803.05170). As in KD-DAGFM's teacher,
     layers have a bias, no activation and no split, and the output has no bias.
 
     Args:

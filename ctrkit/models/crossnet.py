@@ -58,7 +58,7 @@ class CrossNet(CTRModel):
         logit    = w . x[L] + c
 
     Source: Wang et al., "DCN V2: Improved Deep & Cross Network and Practical Lessons for
-    Web-scale Learning to Rank Systems", WWW 2021 (arXiv 2008.13535), equation 1.
+    Web-scale Learning to Rank Systems", WWW 2021 (arXiv 2008.13535).
 
     Args:
         cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.

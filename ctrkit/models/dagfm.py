@@ -17,8 +17,8 @@ from ctrkit.options import check_choice, check_positive
 INTERACTIONS = ("inner", "outer", "kernel")
 
 NUM_BLOCKS = 3
-"""Column blocks of a triangular product: three leave out two thirds of the half that is zero, and
-are still large enough to run at full speed."""
+"""Column blocks of a triangular product: three leave out two thirds of its zeros, and are still
+large enough to run at full speed."""
 
 CHUNK_ROWS = {"cpu": 512}
 """Rows that a DAGFM takes at a time, by device: on a processor, their states fit its cache."""
@@ -40,7 +40,7 @@ class DAGPropagation(nn.Module):
     counted once: the states of a dynamic programme over the paths of the graph.
 
     Source: Tian et al., "Directed Acyclic Graph Factorization Machines for CTR Prediction via
-    Knowledge Distillation", WSDM 2023 (arXiv 2211.11159), section 3.2.
+    Knowledge Distillation", WSDM 2023 (arXiv 2211.11159).
 
     Args:
         num_fields: fields F, the nodes.

@@ -22,7 +22,7 @@ class DCNv2(CTRModel):
         logit = w . concat(cross(x), mlp(x)) + c
 
     Source: Wang et al., "DCN V2: Improved Deep & Cross Network and Practical Lessons for
-    Web-scale Learning to Rank Systems", WWW 2021 (arXiv 2008.13535), section 3.
+    Web-scale Learning to Rank Systems", WWW 2021 (arXiv 2008.13535).
 
     Args:
         cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.

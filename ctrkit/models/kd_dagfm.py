@@ -29,7 +29,7 @@ class KD_DAGFM(nn.Module):  # noqa: N801 - the name that users of RecBole know
     which trains, and a run keeps it. This is a pair of such models, either kept by itself.
 
     Source: Tian et al., "Directed Acyclic Graph Factorization Machines for CTR Prediction via
-    Knowledge Distillation", WSDM 2023 (arXiv 2211.11159), section 3.3. Weights: the authors' code,
+    Knowledge Distillation", WSDM 2023 (arXiv 2211.11159). Weights: the authors' code,
     where they are called alpha (``ctr_weight``) and beta (``kd_weight``).
 
     Args:

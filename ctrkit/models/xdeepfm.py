@@ -20,7 +20,7 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
         logit = u . vec(vectors) + v . cin(vectors) + w . mlp(vec(vectors)) + c
 
     Source: Lian et al., "xDeepFM: Combining Explicit and Implicit Feature Interactions for
-    Recommender Systems", KDD 2018 (arXiv 1803.05170), equation 9.
+    Recommender Systems", KDD 2018 (arXiv 1803.05170).
 
     Args:
         cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.
