@@ -85,6 +85,12 @@ def _compute_dtype(tensor: Tensor) -> torch.dtype:
     return tensor.dtype
 
 
+def _is_exporting() -> bool:
+    """Return whether torch.export is tracing (before PyTorch 2.6: or torch.compile)."""
+    asked = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+    return bool(asked())
+
+
 class CINComp(nn.Module):
     """One layer of a CIN: every map times every field, mixed into new maps.
 
@@ -119,9 +125,14 @@ class CINComp(nn.Module):
         # Every row and dimension is a row of its own. What comes out lies as (B, D, H') in
         # memory, so the next layer's first line copies nothing.
         rows = maps.transpose(1, 2).flatten(0, 1)  # (B D, H)
-        mixed: Tensor = _MixedProducts.apply(  # type: ignore[no-untyped-call]
-            rows, fields.transpose(1, 2).flatten(0, 1), self.mixing.weight, self.mixing.bias
-        )
+        base = fields.transpose(1, 2).flatten(0, 1)  # (B D, F)
+        if _is_exporting():
+            # The number of chunks would fix the number of rows.
+            mixed: Tensor = self.mixing((rows.unsqueeze(2) * base.unsqueeze(1)).flatten(1))
+        else:
+            mixed = _MixedProducts.apply(  # type: ignore[no-untyped-call]
+                rows, base, self.mixing.weight, self.mixing.bias
+            )
         shape = (maps.shape[0], maps.shape[2], self.mixing.out_features)
         return mixed.view(shape).transpose(1, 2)
 

@@ -81,6 +81,14 @@ def test_bf16_autocast_trains_every_weight_in_float32():
         torch.testing.assert_close(a, b, rtol=0.1, atol=0.05)
 
 
+def test_exports_for_any_number_of_rows():
+    model = CIN([3] * 4, embedding_dim=4, num_maps=[3, 2]).eval()
+    ids = torch.randint(0, 3, (9, 4))
+    rows = {"ids": {0: torch.export.Dim("rows", min=2, max=10_000)}}
+    exported = torch.export.export(model, (ids[:6],), dynamic_shapes=rows).module()
+    torch.testing.assert_close(exported(ids), model(ids))
+
+
 @pytest.mark.parametrize(
     ("num_maps", "error", "message"),
     [
