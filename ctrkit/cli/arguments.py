@@ -53,7 +53,8 @@ def add_options(parser: argparse.ArgumentParser, title: str, *classes: type) -> 
             if flag in parser._option_string_actions:
                 # One flag for both, seed for example: it says what it is for both.
                 action = parser._option_string_actions[flag]
-                action.help = f"{field.metadata['help']}; {action.help}"
+                if field.metadata["help"] not in (action.help or ""):
+                    action.help = f"{field.metadata['help']}; {action.help}"
                 continue
             group.add_argument(
                 flag,

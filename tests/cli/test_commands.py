@@ -12,6 +12,7 @@ import pytest
 from ctrkit.cli import main
 from ctrkit.data import load
 from ctrkit.data.synthetic import generate
+from ctrkit.models import MODELS
 from ctrkit.serving import Run
 from ctrkit.training import auc
 
@@ -232,6 +233,22 @@ def test_mistakes_in_a_settings_file_are_named(content, message, log, tmp_path, 
 def test_mistakes_on_the_command_line_are_named(words, message, log, tmp_path, capsys):
     given = ["train", str(log), "--out", str(tmp_path / "r"), "--format", "criteo", *words]
     assert message in fails(given, capsys)
+
+
+def test_option_of_another_model_is_refused(log, tmp_path, capsys):
+    words = ["train", str(log), "--out", str(tmp_path / "r"), "--model", "crossnet"]
+    assert "--dropout-ex is an option of eulernet, not of crossnet" in fails(
+        [*words, "--dropout-ex", "0.1"], capsys
+    )
+
+
+def test_every_model_goes_all_the_way(log, tmp_path):
+    for name in MODELS:
+        out = tmp_path / name
+        words = ["train", str(log), "--format", "criteo", "--model", name, "--out", str(out)]
+        assert main([*words, "--epochs", "1", "--embedding-dim", "2"]) == 0
+        words = ["predict", str(out), str(log), "--out", str(tmp_path / f"{name}.csv")]
+        assert main(words) == 0
 
 
 def test_missing_file_is_named(tmp_path, capsys):

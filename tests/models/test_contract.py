@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from ctrkit.fields import FieldShape
 from ctrkit.models import MODELS, Batch, CTRModel, build_model, model_options
+from ctrkit.options import option_types
 
 CARDINALITIES = [5, 3, 7, 4]
 
@@ -87,6 +88,14 @@ def test_options_build_the_model_again(name, model):
 def test_every_option_has_a_help_text(name):
     fields = model_options(name).__dataclass_fields__.values()
     assert [field.name for field in fields if not field.metadata["help"]] == []
+
+
+def test_options_of_one_name_have_one_type_in_all_models(name):
+    """For they are one flag on the command line."""
+    own = option_types(model_options(name))
+    for other in MODELS:
+        theirs = option_types(model_options(other))
+        assert {o: theirs[o] for o in own if o in theirs} == {o: own[o] for o in own if o in theirs}
 
 
 def test_runs_under_bf16_autocast(model, ids):
