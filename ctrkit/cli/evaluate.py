@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ctrkit.cli.inputs import is_prepared
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import load
 from ctrkit.files import check_writable, save_json
@@ -29,13 +30,12 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate and print."""
     inputs: list[Path] = arguments.inputs
-    is_prepared = len(inputs) == 1 and inputs[0].is_dir()
-    if arguments.on is not None and not is_prepared:
+    if arguments.on is not None and not is_prepared(inputs):
         raise ValueError("--on chooses rows of a prepared folder; raw files are scored whole")
     if arguments.json is not None:
         check_writable(arguments.json)
     trained = Run(arguments.run, device=arguments.device)
-    if is_prepared:
+    if is_prepared(inputs):
         name = arguments.on or "test"
         metrics = trained.evaluate_rows(load(inputs[0]), name)
     else:

@@ -40,6 +40,11 @@ def prepare_from(
         )
 
 
+def is_prepared(inputs: list[Path]) -> bool:
+    """Return whether the inputs are one folder, which is prepared data, and not raw files."""
+    return len(inputs) == 1 and inputs[0].is_dir()
+
+
 def prepared_or_raw(
     arguments: argparse.Namespace,
     config: PrepareConfig,
@@ -53,7 +58,7 @@ def prepared_or_raw(
             prepared with.
     """
     inputs: list[Path] = arguments.inputs
-    if len(inputs) != 1 or not inputs[0].is_dir():
+    if not is_prepared(inputs):
         return prepare_from(arguments, config, inputs, out)
     data = load(inputs[0])
     for name in ("schema", "valid", "test"):

@@ -73,8 +73,7 @@ class CTRModel(nn.Module, ABC):
     def calculate_loss(self, batch: Batch) -> Tensor:
         """Return the mean loss per row, in nats: BCE of the logits, plus the model's penalty."""
         logits = self(batch.ids, batch.values)
-        if logits.dtype in (torch.bfloat16, torch.float16):
-            logits = logits.float()
+        logits = widened(logits)
         loss = functional.binary_cross_entropy_with_logits(logits, batch.labels.to(logits))
         penalty = self.penalty()
         return loss if penalty is None else loss + penalty
@@ -83,3 +82,8 @@ class CTRModel(nn.Module, ABC):
         """Return the keywords that build this model again: ``type(m)(m.cardinalities, **...)``."""
         keywords = list(inspect.signature(type(self)).parameters)[1:]
         return {name: getattr(self, name) for name in keywords}
+
+
+def widened(logits: Tensor) -> Tensor:
+    """Return half-precision logits, as autocast makes them, as float32; a loss needs that."""
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ctrkit.models.base import Batch, CTRModel
+from ctrkit.models.base import Batch, CTRModel, widened
 from ctrkit.options import check_choice, check_not_negative
 
 PHASES = ("teacher_training", "distillation", "finetuning")
@@ -102,8 +102,8 @@ class KD_DAGFM(nn.Module):  # noqa: N801 - the name that users of RecBole know
         if self.phase != "distillation":
             return self._learner.calculate_loss(batch)
         with torch.no_grad():
-            teacher_logits = _widened(self.teacher(batch.ids, batch.values))
-        student_logits = _widened(self.student(batch.ids, batch.values))
+            teacher_logits = widened(self.teacher(batch.ids, batch.values))
+        student_logits = widened(self.student(batch.ids, batch.values))
         labels = batch.labels.to(student_logits)
         loss = self.ctr_weight * functional.binary_cross_entropy_with_logits(student_logits, labels)
         loss = loss + self.kd_weight * functional.mse_loss(student_logits, teacher_logits)
@@ -113,11 +113,6 @@ class KD_DAGFM(nn.Module):  # noqa: N801 - the name that users of RecBole know
     @property
     def _learner(self) -> CTRModel:
         return self.teacher if self.phase == "teacher_training" else self.student
-
-
-def _widened(logits: Tensor) -> Tensor:
-    """Return half-precision logits, as autocast makes them, as float32."""
-    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 
 
 def _check_same_table(teacher: CTRModel, student: CTRModel) -> None:

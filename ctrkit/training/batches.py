@@ -105,8 +105,8 @@ def shuffled_batches(
 
 
 def _to_tensor(array: NDArray[Any], device: torch.device) -> torch.Tensor:
-    # A copy: memory-mapped slices are read-only, which torch.from_numpy warns of.
-    tensor = torch.from_numpy(np.array(array, copy=True, order="C"))
+    # Rows taken by their positions are a copy already, also of a memory-mapped array.
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
