@@ -18,7 +18,8 @@ LAYERS = {
     "training": {"models", "options", "files"},
     "data": {"fields", "options", "files"},
     "serving": {"training", "models", "data", "fields", "options", "files"},
-    "cli": {"serving", "training", "models", "data", "fields", "options", "files"},
+    "distill": {"serving", "training", "models", "data", "fields", "options", "files"},
+    "cli": {"distill", "serving", "training", "models", "data", "fields", "options", "files"},
 }
 """Every part, and the parts it may import (besides itself and the version)."""
 

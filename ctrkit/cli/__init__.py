@@ -13,6 +13,7 @@ from ctrkit.options import suggest
 COMMANDS = {
     "prepare": "raw log -> prepared data",
     "train": "prepared data or raw log -> trained model",
+    "distill": "a teacher's knowledge -> a small, fast student",
     "evaluate": "score labelled rows and print the metrics",
     "predict": "score raw rows into a CSV file",
     "demo": "the whole story on generated Criteo-format data",

@@ -6,13 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from ctrkit.cli.arguments import add_options, collect, given, read_settings
+from ctrkit.cli.arguments import add_options, collect, read_settings
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
+from ctrkit.cli.models import add_model_options, chosen_model
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import PrepareConfig
 from ctrkit.models import MODELS, model_options
-from ctrkit.options import check_choice, option_types
 from ctrkit.serving import train_run
 from ctrkit.serving.folder import DATA, claim
 from ctrkit.training import Observer, TrainConfig
@@ -22,7 +22,7 @@ DEFAULT_MODEL = "eulernet"
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments; those of all models, for the model is not known yet."""
+    """Add the command's arguments."""
     parser.add_argument(
         "inputs", type=Path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
     )
@@ -34,17 +34,13 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tensorboard", action="store_true", help="write RUN/tensorboard as well")
     add_raw_files(parser)
     add_options(parser, "training", TrainConfig)
-    for name in MODELS:
-        add_options(parser, f"model {name}", model_options(name))
+    add_model_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, evaluate on the test rows once, and write the run."""
     settings = read_settings(arguments.config, ["model", "train", "data"])
-    named = settings.get("model", {}).pop("name", DEFAULT_MODEL)
-    name = arguments.model or named
-    check_choice("model", name, MODELS)
-    refuse_options_of_other_models(arguments, name)
+    name = chosen_model(arguments, settings, arguments.model, DEFAULT_MODEL)
     sections = {"model": model_options(name), "train": TrainConfig, "data": PrepareConfig}
     options = collect(sections, arguments, settings)
     out: Path = arguments.out
@@ -68,13 +64,3 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{outcome.result.stopped} after {outcome.result.seconds:.0f} s", file=sys.stderr)
     print(metrics_table(outcome.evaluations))
     print(f"run written to {out}", file=sys.stderr)
-
-
-def refuse_options_of_other_models(arguments: argparse.Namespace, name: str) -> None:
-    """Raise ``ValueError`` if an option was given that the chosen model does not have."""
-    own = option_types(model_options(name))
-    for other in MODELS:
-        for option in given(arguments, option_types(model_options(other))):
-            if option not in own:
-                flag = "--" + option.replace("_", "-")
-                raise ValueError(f"{flag} is an option of {other}, not of {name}")

@@ -15,11 +15,16 @@ from ctrkit.fields import Cardinalities
 
 
 class Batch(NamedTuple):
-    """Rows of one optimizer step: ids ``(B, S)``, labels ``(B,)`` float, values ``(B, V)``."""
+    """Rows of one optimizer step: ids ``(B, S)``, labels ``(B,)`` float, values ``(B, V)``.
+
+    ``targets`` ``(B,)`` is what a loss other than the model's own compares the logits with: in
+    distillation, the teacher's logits.
+    """
 
     ids: Tensor
     labels: Tensor
     values: Tensor | None = None
+    targets: Tensor | None = None
 
 
 class CTRModel(nn.Module, ABC):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ctrkit.models.base import Batch, CTRModel, widened
+from ctrkit.models.shared_table import check_same_table, take_table
 from ctrkit.options import check_choice, check_not_negative
 
 PHASES = ("teacher_training", "distillation", "finetuning")
@@ -70,14 +71,14 @@ class KD_DAGFM(nn.Module):  # noqa: N801 - the name that users of RecBole know
         if teacher is student:
             raise ValueError("teacher and student must be two models, got one object for both")
         if phase == "distillation":
-            _check_same_table(teacher, student)
+            check_same_table(teacher, student)
         self.teacher = teacher
         self.student = student
         self.phase = phase
         self.ctr_weight = ctr_weight
         self.kd_weight = kd_weight
         if phase == "distillation":
-            student.embedding.load_state_dict(teacher.embedding.state_dict())
+            take_table(teacher, student)
         student.embedding.requires_grad_(phase != "distillation")
         self.train(self.training)
 
@@ -113,23 +114,3 @@ class KD_DAGFM(nn.Module):  # noqa: N801 - the name that users of RecBole know
     @property
     def _learner(self) -> CTRModel:
         return self.teacher if self.phase == "teacher_training" else self.student
-
-
-def _check_same_table(teacher: CTRModel, student: CTRModel) -> None:
-    if teacher.embedding_dim != student.embedding_dim:
-        raise ValueError(
-            f"embedding_dim of the student must be the teacher's, {teacher.embedding_dim}, to take "
-            f"over its table, got {student.embedding_dim}"
-        )
-    theirs, ours = teacher.embedding.shapes, student.embedding.shapes
-    if len(theirs) != len(ours):
-        raise ValueError(
-            f"student must have the teacher's {len(theirs)} fields to take over its table, "
-            f"got {len(ours)}"
-        )
-    for index, (their, our) in enumerate(zip(theirs, ours, strict=True)):
-        if their != our:
-            raise ValueError(
-                f"field {index} of the student must be the teacher's, {their}, to take over its "
-                f"table, got {our}"
-            )

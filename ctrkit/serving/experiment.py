@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,43 +72,73 @@ def train_run(
         ValueError: if an option is wrong, or a part of the data has one class only.
         FloatingPointError: if the loss is not finite.
     """
-    out, config = Path(out), config or TrainConfig()
-    claim(out, force=force)
+    config = config or TrainConfig()
+
+    def fit(built: CTRModel, watchers: Sequence[Observer], checkpoints: Path) -> TrainResult:
+        trainer = Trainer(config, observers=watchers)
+        return trainer.fit(built, data.train, data.valid, checkpoints=checkpoints)
+
+    claim(Path(out), force=force)
+    check_parts(data)
+    return record_run(
+        data,
+        new_model(data, model, model_options, seed=config.seed),
+        fit,
+        config=config,
+        out=Path(out),
+        observers=observers,
+        command=command,
+    )
+
+
+def check_parts(data: PreparedData) -> None:
+    """Make sure, before any work, that every part of the data that has rows can be measured on.
+
+    Raises:
+        ValueError: if there are no training rows, or a part has one class only.
+    """
     check_rows(data.train, data.valid if len(data.valid) else None)
     if len(data.test):
         require_both_classes("test rows", data.test)
-    torch.manual_seed(config.seed)
-    built = build_model(model, data.cardinalities, model_options or {}, where="model options")
+
+
+def new_model(
+    data: PreparedData, name: str, options: Mapping[str, Any] | None, *, seed: int
+) -> CTRModel:
+    """Return a new model for the data's fields; the seed alone decides its start."""
+    torch.manual_seed(seed)
+    return build_model(name, data.cardinalities, options or {}, where="model options")
+
+
+def record_run(
+    data: PreparedData,
+    model: CTRModel,
+    fit: Callable[[CTRModel, Sequence[Observer], Path], TrainResult],
+    *,
+    config: TrainConfig,
+    out: Path,
+    observers: Sequence[Observer] = (),
+    command: Sequence[str] = (),
+    more: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Fit a model, evaluate it and write the run folder, which is claimed already.
+
+    Args:
+        data: prepared rows, see `check_parts`.
+        model: what is fitted.
+        fit: fits the model, tells the observers, and writes checkpoints into the given folder.
+        config: options of the training, for ``config.json``.
+        out: the run's folder.
+        observers: who is told how it goes.
+        command: the command line, for ``config.json``.
+        more: further sections of ``config.json``.
+    """
     (out / METRICS).unlink(missing_ok=True)  # from here on the run is unfinished
-    _write_recipe(out, built, data, config, command)
-    trainer = Trainer(config, observers=[_HistoryWriter(out / "history.csv"), *observers])
-    result = trainer.fit(built, data.train, data.valid, checkpoints=out / CHECKPOINTS)
-    evaluations = {
-        name: evaluate(built, rows)
-        for name, rows in {"valid": data.valid, "test": data.test}.items()
-        if len(rows)
-    }
-    figures = {name: metrics.to_dict() for name, metrics in evaluations.items()}
-    save_json(out / METRICS, {**figures, **result.to_dict()})
-    return Outcome(model=built, result=result, evaluations=evaluations)
-
-
-def _write_recipe(
-    out: Path, model: CTRModel, data: PreparedData, config: TrainConfig, command: Sequence[str]
-) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    name = next(key for key, kind in MODELS.items() if type(model) is kind)
     save_json(
         out / CONFIG,
         {
-            "format_version": FORMAT_VERSION,
-            "ctrkit": __version__,
-            "model": {
-                "name": name,
-                "options": model.options(),
-                "cardinalities": [shape_to_json(entry) for entry in model.cardinalities],
-            },
-            "train": to_mapping(config),
+            **recipe(model, config, more or {}),
             "data": {**data.info, "path": str(data.path)},
             "command": list(command),
             "versions": {
@@ -120,6 +150,32 @@ def _write_recipe(
         },
     )
     data.encoder.save(out)
+    watchers = [_HistoryWriter(out / "history.csv"), *observers]
+    result = fit(model, watchers, out / CHECKPOINTS)
+    evaluations = {
+        name: evaluate(model, rows)
+        for name, rows in {"valid": data.valid, "test": data.test}.items()
+        if len(rows)
+    }
+    figures = {name: metrics.to_dict() for name, metrics in evaluations.items()}
+    save_json(out / METRICS, {**figures, **result.to_dict()})
+    return Outcome(model=model, result=result, evaluations=evaluations)
+
+
+def recipe(model: CTRModel, config: TrainConfig, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run is made of as plain data: on the same rows, it gives the same run."""
+    name = next(key for key, kind in MODELS.items() if type(model) is kind)
+    return {
+        "format_version": FORMAT_VERSION,
+        "ctrkit": __version__,
+        "model": {
+            "name": name,
+            "options": model.options(),
+            "cardinalities": [shape_to_json(entry) for entry in model.cardinalities],
+        },
+        "train": to_mapping(config),
+        **more,
+    }
 
 
 class _HistoryWriter:

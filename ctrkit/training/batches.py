@@ -66,6 +66,7 @@ def to_batch(
     rows: NDArray[np.int64],
     limits: NDArray[np.int64],
     device: torch.device,
+    targets: NDArray[np.float32] | None = None,
 ) -> Batch:
     """Return the given rows as tensors on `device`; their ids are checked against `limits`."""
     values = examples.values
@@ -75,6 +76,7 @@ def to_batch(
         ids=_to_tensor(ids, device),
         labels=_to_tensor(examples.labels[rows].astype(np.float32), device),
         values=None if values is None else _to_tensor(values[rows], device),
+        targets=None if targets is None else _to_tensor(targets[rows], device),
     )
 
 
@@ -86,6 +88,7 @@ def shuffled_batches(
     seed: int,
     epoch: int,
     device: torch.device,
+    targets: NDArray[np.float32] | None = None,
 ) -> Iterator[Batch]:
     """Yield every row once, in the order of (seed, epoch), the next batch read meanwhile.
 
@@ -96,10 +99,10 @@ def shuffled_batches(
     order = np.random.default_rng((seed, epoch)).permutation(num_rows)
     slices = [order[start : start + batch_size] for start in range(0, num_rows, batch_size)]
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ctrkit-batches") as reader:
-        ahead = reader.submit(to_batch, examples, slices[0], limits, device)
+        ahead = reader.submit(to_batch, examples, slices[0], limits, device, targets)
         for rows in slices[1:]:
             batch = ahead.result()
-            ahead = reader.submit(to_batch, examples, rows, limits, device)
+            ahead = reader.submit(to_batch, examples, rows, limits, device, targets)
             yield batch
         yield ahead.result()
 

@@ -24,6 +24,8 @@ class Record:
         train_loss: mean loss per row since the last validation, in nats, L2 terms not counted.
         valid_auc: AUC on the validation rows; None in a run without them, as `valid_logloss`.
         valid_logloss: mean loss per validation row, in nats.
+        valid_criterion: what chose the best weights in place of AUC or logloss, if anything did;
+            smaller is better (in distillation, the distance from the teacher).
         learning_rate: step size at that moment.
         rows_per_second: training rows per second since the last validation.
         elapsed_seconds: seconds since the run began, validations included.
@@ -35,6 +37,7 @@ class Record:
     train_loss: float
     valid_auc: float | None
     valid_logloss: float | None
+    valid_criterion: float | None
     learning_rate: float
     rows_per_second: float
     elapsed_seconds: float

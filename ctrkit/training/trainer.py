@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ctrkit.models import Batch, CTRModel
@@ -74,6 +75,8 @@ class Trainer:
         *,
         checkpoints: str | Path | None = None,
         loss: Callable[[Batch], Tensor] | None = None,
+        targets: NDArray[np.float32] | None = None,
+        criterion: Callable[[NDArray[np.float32]], float] | None = None,
     ) -> TrainResult:
         """Train `model` in place and return what happened.
 
@@ -85,16 +88,25 @@ class Trainer:
             checkpoints: folder for ``best.pt`` and ``last.pt``, written at every validation;
                 without it the best weights are kept in memory.
             loss: what to minimise on a batch; ``model.calculate_loss`` if not given.
+            targets: a number per training row ``(N,)``, handed to `loss` as ``batch.targets``.
+            criterion: takes the logits of the validation rows and returns what chooses the best
+                weights in place of ``config.monitor``, smaller is better.
 
         Raises:
-            ValueError: if there are no rows, training or validation rows have one class only, or
-                an id is out of range.
+            ValueError: if there are no rows, training or validation rows have one class only, an
+                id is out of range, or there is not a target for each row.
             FloatingPointError: if the loss is not finite; names step, step size and checkpoint.
         """
         if valid is not None and len(valid.labels) == 0:
             valid = None
         check_rows(train, valid)
-        run = _Run(self.config, self.observers, model, train, valid, checkpoints, loss)
+        if targets is not None and targets.shape != (len(train.labels),):
+            raise ValueError(
+                f"targets must have shape ({len(train.labels)},), one per training row, "
+                f"got {targets.shape}"
+            )
+        aim = _Aim(loss or model.calculate_loss, targets, criterion)
+        run = _Run(self.config, self.observers, model, train, valid, checkpoints, aim)
         with full_rate(run.device), torch.random.fork_rng(_cuda_devices(run.device)):
             torch.manual_seed(self.config.seed)
             return run.train_to_end()
@@ -123,6 +135,14 @@ def require_both_classes(what: str, rows: Examples) -> None:
         )
 
 
+class _Aim(NamedTuple):
+    """What a run minimises, and what chooses its best weights (None: the config's monitor)."""
+
+    loss: Callable[[Batch], Tensor]
+    targets: NDArray[np.float32] | None
+    criterion: Callable[[NDArray[np.float32]], float] | None
+
+
 class _Run:
     """The state of one call of `Trainer.fit`."""
 
@@ -134,7 +154,7 @@ class _Run:
         train: Examples,
         valid: Examples | None,
         checkpoints: str | Path | None,
-        loss: Callable[[Batch], Tensor] | None,
+        aim: _Aim,
     ) -> None:
         self.config = config = config.for_rows(len(train.labels))
         self.observers = observers
@@ -144,9 +164,8 @@ class _Run:
         self.valid_rows = valid
         self.num_rows = len(train.labels)
         self.keeper = _BestWeights(model, checkpoints)
-        self.loss = loss or model.calculate_loss
-        if config.compile:
-            self.loss = torch.compile(self.loss)
+        self.aim = aim
+        self.loss = torch.compile(aim.loss) if config.compile else aim.loss
         self.optimizers = make_optimizers(model, config)
         self.net = net_parameters(model)
         self.steps_per_epoch = max(1, -(-self.num_rows // config.batch_size))
@@ -189,6 +208,7 @@ class _Run:
                 seed=self.config.seed,
                 epoch=epoch,
                 device=self.device,
+                targets=self.aim.targets,
             ):
                 self._train_step(batch)
                 if self.validation_steps(self.step):
@@ -227,24 +247,27 @@ class _Run:
             f"{self.keeper.where()}"
         )
 
-    def _score_valid(self) -> Metrics | None:
+    def _score_valid(self) -> tuple[Metrics | None, float | None]:
+        """Return the metrics on the validation rows and their criterion, where there are such."""
         if self.valid_rows is None:
-            return None
+            return None, None
         logits = score(self.model, self.valid_rows, precision=self.config.precision)
         self._require_finite("validation logits", float(logits.sum(dtype=np.float64)))
-        return compute_metrics(np.asarray(self.valid_rows.labels), probabilities(logits))
+        metrics = compute_metrics(np.asarray(self.valid_rows.labels), probabilities(logits))
+        return metrics, self.aim.criterion(logits) if self.aim.criterion else None
 
     def _validate(self) -> None:
         now = time.perf_counter()
         train_loss, rows = self.losses.mean_since_last()
         self._require_finite("loss", train_loss)
-        metrics = self._score_valid()
+        metrics, criterion = self._score_valid()
         record = Record(
             step=self.step,
             epoch=self.step / self.steps_per_epoch,
             train_loss=train_loss,
             valid_auc=None if metrics is None else metrics.auc,
             valid_logloss=None if metrics is None else metrics.logloss,
+            valid_criterion=criterion,
             learning_rate=self.schedule.learning_rate,
             rows_per_second=rows / (now - self.last_validation),
             elapsed_seconds=time.perf_counter() - self.began,
@@ -264,6 +287,8 @@ class _Run:
         best = [old for old in self.records if old.best]
         if not best:
             return True
+        if record.valid_criterion is not None and best[-1].valid_criterion is not None:
+            return record.valid_criterion < best[-1].valid_criterion
         if self.config.monitor == "auc":
             return record.valid_auc > (best[-1].valid_auc or 0.0)
         return record.valid_logloss < (best[-1].valid_logloss or 0.0)

@@ -1,0 +1,174 @@
+"""``ctrkit distill``: a teacher and prepared data or raw log -> a trained student."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ctrkit.cli.arguments import add_options, collect, read_settings
+from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
+from ctrkit.cli.models import add_model_options, chosen_model
+from ctrkit.cli.progress import TrainingBar
+from ctrkit.cli.tables import aligned
+from ctrkit.data import PrepareConfig
+from ctrkit.distill import DistillConfig
+from ctrkit.distill.experiment import PHASES, NewModel, distill_run
+from ctrkit.distill.standing import Standing
+from ctrkit.models import MODELS, model_options
+from ctrkit.options import check_choice, from_mapping
+from ctrkit.serving.folder import DATA, claim
+from ctrkit.training import TrainConfig
+
+DEFAULT_STUDENT = "dagfm"
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "inputs", type=Path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
+    )
+    parser.add_argument(
+        "--teacher",
+        action="append",
+        required=True,
+        metavar="RUN|NAME",
+        help="a finished run, or a model to train first; several runs are an ensemble",
+    )
+    parser.add_argument(
+        "--student", metavar="NAME", help=f"{', '.join(MODELS)} (default: {DEFAULT_STUDENT})"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings in TOML for the student, under flags"
+    )
+    parser.add_argument(
+        "--teacher-config", type=Path, metavar="FILE", help="settings for a teacher to train"
+    )
+    parser.add_argument(
+        "--alone",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="train the student without a teacher too, to compare (default: true)",
+    )
+    parser.add_argument(
+        "--restart",
+        choices=PHASES,
+        help="do this phase and those after it anew (default: keep finished ones)",
+    )
+    add_raw_files(parser)
+    add_options(parser, "distillation", DistillConfig)
+    add_options(parser, "training", TrainConfig)
+    add_model_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train or take the teacher, distil, fine-tune, and print the table."""
+    settings = read_settings(arguments.config, ["model", "train", "distill", "data"])
+    name = chosen_model(arguments, settings, arguments.student, DEFAULT_STUDENT)
+    sections = {
+        "model": model_options(name),
+        "train": TrainConfig,
+        "distill": DistillConfig,
+        "data": PrepareConfig,
+    }
+    options = collect(sections, arguments, settings)
+    out: Path = arguments.out
+    claim(out, force=True)
+    teacher = teacher_of(arguments, options["train"])
+    data = prepared_or_raw(
+        arguments,
+        options["data"],
+        settings.get("data", {}),
+        out.with_name(out.name + ".phases") / DATA,
+    )
+    print(data, file=sys.stderr)
+    outcome = distill_run(
+        data,
+        teacher=teacher,
+        student=NewModel(name=name, options=vars(options["model"]), train=options["train"]),
+        config=options["distill"],
+        out=out,
+        alone=arguments.alone,
+        restart=arguments.restart,
+        observers=lambda: [TrainingBar()],
+        say=lambda text: print(text, file=sys.stderr),
+        command=arguments.command_line,
+        force=options["data"].force,
+    )
+    print(f"on the {outcome.part} rows:", file=sys.stderr)
+    print(standings_table(outcome.standings))
+    print(f"run written to {out}", file=sys.stderr)
+
+
+def teacher_of(
+    arguments: argparse.Namespace, train: TrainConfig
+) -> NewModel | Sequence[str | Path]:
+    """Return the runs that were named, or the model that is to be trained.
+
+    Raises:
+        FileNotFoundError: if a teacher is neither a folder nor a model.
+        ValueError: if a settings file is given for a finished run.
+    """
+    named: list[str] = arguments.teacher
+    is_new = len(named) == 1 and not Path(named[0]).exists()
+    if not is_new:
+        for name in named:
+            if not Path(name).exists():
+                raise FileNotFoundError(
+                    f"--teacher {name} must be the folder of a finished run, got none such; "
+                    "only a single teacher can be trained here, by the name of its model"
+                )
+        if arguments.teacher_config is not None:
+            raise ValueError(
+                f"--teacher-config is for a teacher to train, {named[0]} is trained already"
+            )
+        return named
+    check_choice("teacher", named[0], MODELS)
+    if arguments.teacher_config is None:
+        return NewModel(name=named[0], train=train)
+    settings = read_settings(arguments.teacher_config, ["model", "train", "data"])
+    model = settings.get("model", {})
+    if model.pop("name", named[0]) != named[0]:
+        raise ValueError(
+            f"{arguments.teacher_config} must be settings for --teacher {named[0]}, "
+            "got those of another model"
+        )
+    # Seed and device are those of the student, unless the file has its own.
+    shared = {"seed": train.seed, "device": train.device}
+    return NewModel(
+        name=named[0],
+        options=model,
+        train=from_mapping(
+            TrainConfig,
+            {**shared, **settings.get("train", {})},
+            where=f"{arguments.teacher_config} [train]",
+        ),
+    )
+
+
+def standings_table(standings: Sequence[Standing]) -> str:
+    """Return the figures as aligned text: a line for each, a column for each model."""
+    lines = [["", *(standing.name for standing in standings)]]
+
+    def line(name: str, cells: list[str]) -> None:
+        lines.append([name, *cells])
+
+    line("AUC", [f"{s.auc:.5f}" for s in standings])
+    line("logloss", [f"{s.logloss:.5f}" for s in standings])
+    line("parameters: table", [f"{s.table_parameters:,}" for s in standings])
+    line("parameters: net", [f"{s.net_parameters:,}" for s in standings])
+    line("multiply-adds per row", [f"{s.multiply_adds:,}" for s in standings])
+    for size in standings[0].seconds_per_row:
+        cells = [f"{1e6 * s.seconds_per_row[size]:,.2f}" for s in standings]
+        line(f"us per row, {size} at a time", cells)
+    line("MB on disk", [f"{s.bytes_on_disk / 1e6:.2f}" for s in standings])
+    for key, title in (
+        ("rmse", "RMSE to the teacher's logits"),
+        ("correlation", "correlation with them"),
+        ("pairs_alike", "pairs ordered alike"),
+    ):
+        figures = [s.agreement.to_dict()[key] if s.agreement else None for s in standings]
+        line(title, ["" if figure is None else f"{figure:.4f}" for figure in figures])
+    return aligned(lines)

@@ -1,0 +1,40 @@
+"""The choice of a model and its options, for the commands that train one."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from ctrkit.cli.arguments import add_options, given
+from ctrkit.models import MODELS, model_options
+from ctrkit.options import check_choice, option_types
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of all models, for the model is not known yet."""
+    for name in MODELS:
+        add_options(parser, f"model {name}", model_options(name))
+
+
+def chosen_model(
+    arguments: argparse.Namespace,
+    settings: Mapping[str, dict[str, Any]],
+    flag: str | None,
+    default: str,
+) -> str:
+    """Return the model that the flag names, else the settings file (whose name is taken out).
+
+    Raises:
+        ValueError: if there is no such model, or an option was given that it does not have.
+    """
+    named = settings.get("model", {}).pop("name", default)
+    name = flag or named
+    check_choice("model", name, MODELS)
+    own = option_types(model_options(name))
+    for other in MODELS:
+        for option in given(arguments, option_types(model_options(other))):
+            if option not in own:
+                written = "--" + option.replace("_", "-")
+                raise ValueError(f"{written} is an option of {other}, not of {name}")
+    return name

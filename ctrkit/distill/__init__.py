@@ -1,0 +1,23 @@
+"""Distillation: a student learns the logits of a teacher, then goes on alone."""
+
+from ctrkit.distill.agreement import Agreement, agreement
+from ctrkit.distill.cache import TeacherLogits, load_logits, teacher_logits
+from ctrkit.distill.config import DistillConfig
+from ctrkit.distill.losses import distillation_loss, logit_distance, soft_label_distance
+from ctrkit.distill.teachers import Teacher
+from ctrkit.distill.trainer import DistillationTrainer, DistillResult
+
+__all__ = [
+    "Agreement",
+    "DistillConfig",
+    "DistillResult",
+    "DistillationTrainer",
+    "Teacher",
+    "TeacherLogits",
+    "agreement",
+    "distillation_loss",
+    "load_logits",
+    "logit_distance",
+    "soft_label_distance",
+    "teacher_logits",
+]

@@ -1,0 +1,186 @@
+"""The teacher's logits, computed once and kept beside the prepared data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrkit.data import PreparedData
+from ctrkit.distill.teachers import Teacher, compute_logits, fingerprint_of
+from ctrkit.files import save_json, written_aside
+
+FOLDER = "teachers"
+"""Folder in the prepared data that holds the logits of teachers, each in a folder of its own."""
+
+FORMAT_VERSION = 1
+PARTS = ("train", "valid")
+
+
+@dataclass(frozen=True)
+class TeacherLogits:
+    """The logits of one teacher on the rows of one data set.
+
+    Attributes:
+        train: logits ``(N,)`` float32 of the training rows, in their order.
+        valid: those of the validation rows; None where there are none.
+        teacher: the teacher's fingerprint, None for a callable without one.
+        folder: where they are kept, None for logits in memory alone.
+        reused: whether they were computed by an earlier run.
+    """
+
+    train: NDArray[np.float32]
+    valid: NDArray[np.float32] | None
+    teacher: str | None
+    folder: Path | None
+    reused: bool
+
+
+def teacher_logits(teacher: Teacher, data: Any) -> TeacherLogits:
+    """Return a teacher's logits on the training and validation rows, computed at most once.
+
+    They are kept in ``DATA/teachers/``, under the fingerprints of teacher and data; any later run
+    with the same two reads them. Logits of rows in memory, or of a callable without a
+    ``fingerprint``, are not kept.
+
+    Args:
+        teacher: a model, several (the mean of their logits), or a callable on ids.
+        data: prepared data, or any object whose ``train`` and ``valid`` are encoded rows.
+
+    Raises:
+        ValueError: if a logit is not finite, the teacher's fields are not the data's, or what is
+            kept there is damaged or of another data set.
+    """
+    name = fingerprint_of(teacher)
+    if not isinstance(data, PreparedData) or name is None:
+        train, valid = _compute(teacher, data)
+        return TeacherLogits(train, valid, name, None, reused=False)
+    of_both = hashlib.sha256(f"{name} {_fingerprint(data)}".encode()).hexdigest()
+    folder = data.path / FOLDER / of_both[:16]
+    if folder.exists() and (folder / "logits.json").exists():
+        return load_logits(folder, data, teacher=name)
+    train, valid = _compute(teacher, data)
+    _save(folder, data, name, train, valid)
+    return TeacherLogits(train, valid, name, folder, reused=False)
+
+
+def load_logits(
+    folder: str | Path, data: PreparedData, *, teacher: str | None = None
+) -> TeacherLogits:
+    """Read logits that `teacher_logits` has kept.
+
+    Args:
+        folder: one of ``DATA/teachers/``.
+        data: the data they must belong to.
+        teacher: the fingerprint of the teacher they must be of; any if not given.
+
+    Raises:
+        FileNotFoundError: if there are none.
+        ValueError: if they are of another data set or teacher, or damaged.
+    """
+    folder = Path(folder)
+    described = _describe(folder)
+    if described["data"] != _fingerprint(data):
+        raise ValueError(
+            f"{folder} holds logits for another data set ({described['data'][:12]}) than "
+            f"{data.path} ({_fingerprint(data)[:12]}); remove the folder, they are computed again"
+        )
+    if teacher is not None and described["teacher"] != teacher:
+        raise ValueError(
+            f"{folder} holds the logits of another teacher ({described['teacher'][:12]}, wanted "
+            f"{teacher[:12]}); remove the folder, they are computed again"
+        )
+    arrays = {part: _read(folder, part, described["sha256"]) for part in PARTS}
+    for part, logits in arrays.items():
+        rows = len(getattr(data, part))
+        if (0 if logits is None else len(logits)) != rows:
+            raise ValueError(
+                f"{folder} must hold a logit for each of {rows} {part} rows; remove it"
+            )
+    train = arrays["train"]
+    assert train is not None, "prepared data that was trained on has training rows"
+    return TeacherLogits(train, arrays["valid"], described["teacher"], folder, reused=True)
+
+
+def _compute(teacher: Teacher, data: Any) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    train = compute_logits(teacher, data.train, what="training")
+    valid = getattr(data, "valid", None)
+    if valid is None or len(valid.labels) == 0:
+        return train, None
+    return train, compute_logits(teacher, valid, what="validation")
+
+
+def _fingerprint(data: PreparedData) -> str:
+    return str(data.info["fingerprint"])
+
+
+def _save(
+    folder: Path,
+    data: PreparedData,
+    teacher: str,
+    train: NDArray[np.float32],
+    valid: NDArray[np.float32] | None,
+) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"cannot keep the teacher's logits in {folder}: {error.strerror}; "
+            "copy the prepared data to where you may write"
+        ) from error
+    sums = {}
+    for part, logits in (("train", train), ("valid", valid)):
+        if logits is None:
+            continue
+        with written_aside(folder / f"{part}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, logits)
+        sums[part] = _sha256(logits)
+    # Last: a folder that has it is whole.
+    save_json(
+        folder / "logits.json",
+        {
+            "format_version": FORMAT_VERSION,
+            "teacher": teacher,
+            "data": _fingerprint(data),
+            "sha256": sums,
+        },
+    )
+
+
+def _describe(folder: Path) -> dict[str, Any]:
+    path = folder / "logits.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{folder} holds no teacher's logits: it has no {path.name}")
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+        kinds = {name: type(described[name]) for name in ("teacher", "data", "sha256")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); remove the folder") from error
+    version = described.get("format_version")
+    if version != FORMAT_VERSION or kinds != {"teacher": str, "data": str, "sha256": dict}:
+        raise ValueError(
+            f"{path} must have format version {FORMAT_VERSION}, got {version!r}; remove the folder"
+        )
+    return dict(described)
+
+
+def _read(folder: Path, part: str, sums: dict[str, str]) -> NDArray[np.float32] | None:
+    if part not in sums:
+        return None
+    path = folder / f"{part}.npy"
+    try:
+        logits: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is damaged ({error}); remove {folder}") from error
+    if logits.dtype != np.float32 or logits.ndim != 1 or _sha256(logits) != sums[part]:
+        raise ValueError(f"{path} is damaged (its checksum differs); remove {folder}")
+    return logits
+
+
+def _sha256(logits: NDArray[np.float32]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(logits).data).hexdigest()

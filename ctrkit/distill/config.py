@@ -1,0 +1,100 @@
+"""DistillConfig: the options of a distillation, besides those of its training runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ctrkit.options import check_choice, check_not_negative, check_positive, check_types, option
+from ctrkit.training import TrainConfig
+
+LOSSES = {"logits": (0.1, 921.6), "soft_labels": (0.1, 0.9)}
+"""Losses of the distillation, and the weights of its two terms that are taken by default."""
+
+TABLES = ("auto", "copy", "own")
+SELECTIONS = ("agreement", "auc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillConfig:
+    """Options of a distillation.
+
+    With t and s the logits of teacher and student, y the labels, T the temperature::
+
+        logits:      ctr_weight BCE(s, y) + kd_weight mean((t - s)^2)
+        soft_labels: ctr_weight BCE(s, y) + kd_weight T^2 BCE(s / T, sigmoid(t / T))
+
+    Weights that are not given are the loss's own: .1 and 921.6 for ``logits``, those of the
+    authors' code (alpha and beta); .1 and .9 for ``soft_labels``. T^2 keeps the gradients of the
+    soft labels as large as without a temperature (Hinton et al., 2015).
+
+    Source: Tian et al., "Directed Acyclic Graph Factorization Machines for CTR Prediction via
+    Knowledge Distillation", WSDM 2023 (arXiv 2211.11159).
+
+    Raises:
+        ValueError: if a value is out of its range or a name is unknown.
+        TypeError: if a value has the wrong type.
+
+    Example:
+        >>> DistillConfig(kd_loss="soft_labels").weights
+        (0.1, 0.9)
+    """
+
+    kd_loss: str = option(
+        "logits", "distance from the teacher: of logits, or of probabilities", choices=LOSSES
+    )
+    ctr_weight: float | None = option(None, "factor of the loss on clicks; none for the usual one")
+    kd_weight: float | None = option(
+        None, "factor of the distance from the teacher; none for the usual one"
+    )
+    temperature: float = option(1.0, "divides both logits before probabilities are compared")
+    student_table: str = option(
+        "auto", "copy the teacher's, frozen at first; auto copies where it fits", choices=TABLES
+    )
+    select_by: str = option(
+        "agreement", "chooses the distilled weights on the validation rows", choices=SELECTIONS
+    )
+    finetune_epochs: int | None = option(
+        None, "most epochs of fine-tuning; none for those of the training"
+    )
+    finetune_learning_rate: float | None = option(
+        None, "step size of fine-tuning; none for a tenth of the training's"
+    )
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_choice("kd_loss", self.kd_loss, LOSSES)
+        check_choice("student_table", self.student_table, TABLES)
+        check_choice("select_by", self.select_by, SELECTIONS)
+        check_positive(temperature=self.temperature)
+        if self.temperature != 1 and self.kd_loss == "logits":
+            raise ValueError(
+                f"temperature must be 1 with kd_loss 'logits', got {self.temperature!r}; "
+                "it divides the logits of kd_loss 'soft_labels'"
+            )
+        for name in ("ctr_weight", "kd_weight"):
+            if getattr(self, name) is not None:
+                check_not_negative(**{name: getattr(self, name)})
+        if self.weights == (0, 0):
+            raise ValueError("ctr_weight and kd_weight must not both be 0: nothing is learnt")
+        for name in ("finetune_epochs", "finetune_learning_rate"):
+            if getattr(self, name) is not None:
+                check_positive(**{name: getattr(self, name)})
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """Factors of the loss on clicks and of the distance from the teacher."""
+        ctr, kd = LOSSES[self.kd_loss]
+        return (
+            ctr if self.ctr_weight is None else self.ctr_weight,
+            kd if self.kd_weight is None else self.kd_weight,
+        )
+
+    def finetuning(self, train: TrainConfig) -> TrainConfig:
+        """Return the options of the fine-tuning that follows a distillation with `train`."""
+        rate = self.finetune_learning_rate or train.learning_rate / 10
+        return replace(
+            train,
+            learning_rate=rate,
+            min_learning_rate=min(rate, train.min_learning_rate),
+            epochs=self.finetune_epochs or train.epochs,
+        )

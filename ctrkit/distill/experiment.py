@@ -1,0 +1,276 @@
+"""One distillation from prepared data to the student's run folder, phase by phase."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ctrkit.data import PreparedData
+from ctrkit.distill.config import DistillConfig
+from ctrkit.distill.standing import Column, Standing, standings
+from ctrkit.distill.teachers import fingerprint_of
+from ctrkit.distill.trainer import DistillationTrainer
+from ctrkit.files import save_json
+from ctrkit.models import CTRModel
+from ctrkit.options import check_choice, to_mapping
+from ctrkit.serving import Run, record_run
+from ctrkit.serving.experiment import check_parts, new_model, recipe
+from ctrkit.serving.folder import CHECKPOINTS, CONFIG, METRICS, claim, read_json
+from ctrkit.training import Observer, TrainConfig, Trainer, TrainResult
+
+PHASES = ("teacher", "alone", "distillation", "finetuning")
+"""In order; a phase that is done anew is followed by all that come after it."""
+
+TABLE = "distillation.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewModel:
+    """A model that is still to be trained.
+
+    Attributes:
+        name: a key of `ctrkit.models.MODELS`.
+        options: keywords of the model.
+        train: options of its training.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillOutcome:
+    """What `distill_run` returns.
+
+    Attributes:
+        student: the fine-tuned student, in eval mode.
+        standings: teacher, student alone (if wanted), distilled, fine-tuned.
+        part: the rows they were measured on, ``"test"`` or, where there are none, ``"valid"``.
+    """
+
+    student: CTRModel
+    standings: tuple[Standing, ...]
+    part: str
+
+
+def distill_run(
+    data: PreparedData,
+    *,
+    teacher: NewModel | Sequence[str | Path],
+    student: NewModel,
+    config: DistillConfig | None = None,
+    out: str | Path,
+    alone: bool = True,
+    restart: str | None = None,
+    observers: Callable[[], Sequence[Observer]] = list,
+    say: Callable[[str], None] | None = None,
+    command: Sequence[str] = (),
+    force: bool = False,
+) -> DistillOutcome:
+    """Train or take a teacher, distil a student, fine-tune it, and measure all of them.
+
+    `out` becomes the student's run, which is like any other; beside it, ``OUT.phases/`` holds a
+    run for each other phase: ``teacher`` (if it was trained here), ``alone`` and ``distilled``. A
+    finished phase with the same recipe is kept, so that a call after an interruption goes on
+    where it was; `restart` names the first phase to do anew.
+
+    Args:
+        data: prepared rows.
+        teacher: what to train, or the run folders of finished teachers; several are an ensemble.
+        student: the student and the options of its training.
+        config: options of the distillation.
+        out: folder of the student's run.
+        alone: train the student without a teacher as well, for comparison.
+        restart: the first of `PHASES` to do anew, though it is finished.
+        observers: makes those who are told how a phase goes, for each phase.
+        say: is told, in words, which phase begins.
+        command: the command line, for ``config.json``.
+        force: do everything anew, and replace a finished run.
+
+    Raises:
+        FileExistsError: if `out` holds something else, or another finished run.
+        ValueError: if an option is wrong, a teacher is of another schema, student and teacher do
+            not fit, or a part of the data has one class only.
+        FloatingPointError: if the loss is not finite.
+    """
+    if restart is not None:
+        check_choice("phase", restart, PHASES)
+    out = Path(out)
+    check_parts(data)
+    work = _Work(
+        data=data,
+        student=student,
+        config=config or DistillConfig(),
+        out=out,
+        first=0 if force else PHASES.index(restart) if restart else len(PHASES),
+        observers=observers,
+        say=say or _nothing,
+        command=command,
+    )
+    models = work.teacher_models(teacher)
+    work.check(models)
+    return work.run(models, alone=alone)
+
+
+@dataclass(frozen=True)
+class _Teacher:
+    """Teacher models, trained or not yet; `new` says how to train the one that is not."""
+
+    built: Sequence[CTRModel]
+    new: NewModel | None
+    folders: Sequence[Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    data: PreparedData
+    student: NewModel
+    config: DistillConfig
+    out: Path
+    first: int
+    observers: Callable[[], Sequence[Observer]]
+    say: Callable[[str], None]
+    command: Sequence[str]
+
+    def folder(self, phase: str) -> Path:
+        if phase == "finetuning":
+            return self.out
+        beside = self.out.with_name(self.out.name + ".phases")
+        return beside / ("distilled" if phase == "distillation" else phase)
+
+    def teacher_models(self, teacher: NewModel | Sequence[str | Path]) -> _Teacher:
+        if isinstance(teacher, NewModel):
+            model = new_model(self.data, teacher.name, teacher.options, seed=teacher.train.seed)
+            return _Teacher([model], teacher, [self.folder("teacher")])
+        runs = [Run(folder, device=self.student.train.device) for folder in teacher]
+        for run in runs:
+            theirs, ours = run.encoder.fingerprint, self.data.encoder.fingerprint
+            if theirs != ours:
+                raise ValueError(
+                    f"teacher {run.folder} was trained with another schema or vocabulary "
+                    f"({theirs[:12]}) than {self.data.path} has ({ours[:12]}); give the prepared "
+                    f"data it was trained on ({run.config['data']['path']}), or name a model"
+                )
+        return _Teacher([run.model for run in runs], None, [run.folder for run in runs])
+
+    def check(self, teacher: _Teacher) -> None:
+        """Make sure, before any phase, that student and teacher fit and folders are ours."""
+        fresh = self.new_student()
+        DistillationTrainer(self.config).table_source(fresh, teacher.built)
+        for phase in PHASES:
+            claim(self.folder(phase), force=True)
+        if (self.out / METRICS).exists() and self.first == len(PHASES):
+            had = read_json(self.out, CONFIG)
+            ours = recipe(fresh, self.config.finetuning(self.student.train), {})
+            same = {**had.get("distill", {}), **to_mapping(self.config)} == had.get("distill")
+            if not (same and self._was_made_by(had, ours)):
+                claim(self.out, force=False)
+
+    def new_student(self) -> CTRModel:
+        student = self.student
+        return new_model(self.data, student.name, student.options, seed=student.train.seed)
+
+    def _was_made_by(self, had: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+        """Return whether a ``config.json`` has a recipe's sections, and our rows."""
+        as_read = json.loads(json.dumps(wanted))
+        same_rows = had.get("data", {}).get("fingerprint") == self.data.info["fingerprint"]
+        return same_rows and all(had.get(key) == value for key, value in as_read.items())
+
+    def run(self, teacher: _Teacher, *, alone: bool) -> DistillOutcome:
+        data, student = self.data, self.student
+        models = teacher.built
+        if teacher.new is not None:
+            new = teacher.new
+            models = [
+                self._phase("teacher", teacher.built[0], new.train, {}, self._plain_fit(new.train))
+            ]
+        files = [_checkpoint(folder) for folder in teacher.folders]
+        columns: list[Column] = [("teacher", models, files)]
+        if alone:
+            fit = self._plain_fit(student.train)
+            trained = self._phase("alone", self.new_student(), student.train, {}, fit)
+            columns.append(self._column("alone", trained))
+        described = {**to_mapping(self.config), "teacher": fingerprint_of(models)}
+        distilled = self._phase(
+            "distillation",
+            self.new_student(),
+            student.train,
+            {"phase": "distillation", **described},
+            lambda model, watchers, checkpoints: DistillationTrainer(
+                self.config, train=student.train, observers=watchers
+            ).distill(model, _one_or_all(models), data, checkpoints=checkpoints),
+        )
+        columns.append(self._column("distillation", distilled))
+        finetuned = self._phase(
+            "finetuning",
+            copy.deepcopy(distilled),
+            self.config.finetuning(student.train),
+            {"phase": "finetuning", **described, "from": fingerprint_of(distilled)},
+            lambda model, watchers, checkpoints: DistillationTrainer(
+                self.config, train=student.train, observers=watchers
+            ).finetune(model, data, checkpoints=checkpoints),
+        )
+        columns.append(self._column("finetuning", finetuned))
+        part = "test" if len(data.test) else "valid"
+        table = standings(columns, getattr(data, part))
+        save_json(
+            self.out / TABLE, {"rows": part, "models": [standing.to_dict() for standing in table]}
+        )
+        return DistillOutcome(student=finetuned.eval(), standings=table, part=part)
+
+    def _plain_fit(
+        self, config: TrainConfig
+    ) -> Callable[[CTRModel, Sequence[Observer], Path], TrainResult]:
+        def fit(model: CTRModel, watchers: Sequence[Observer], checkpoints: Path) -> TrainResult:
+            trainer = Trainer(config, observers=watchers)
+            return trainer.fit(model, self.data.train, self.data.valid, checkpoints=checkpoints)
+
+        return fit
+
+    def _phase(
+        self,
+        phase: str,
+        model: CTRModel,
+        config: TrainConfig,
+        described: Mapping[str, Any],
+        fit: Callable[[CTRModel, Sequence[Observer], Path], TrainResult],
+    ) -> CTRModel:
+        """Return the phase's model: that of the finished run with this recipe, or a new one."""
+        folder = self.folder(phase)
+        more = {"distill": dict(described)} if described else {}
+        may_keep = (folder / METRICS).exists() and PHASES.index(phase) < self.first
+        if may_keep and self._was_made_by(read_json(folder, CONFIG), recipe(model, config, more)):
+            self.say(f"{phase}: finished already, kept ({folder})")
+            return Run(folder, device=config.device).model
+        self.say(f"{phase}: {type(model).__name__}")
+        return record_run(
+            self.data,
+            model,
+            fit,
+            config=config,
+            out=folder,
+            observers=self.observers(),
+            command=self.command,
+            more=more,
+        ).model
+
+    def _column(self, phase: str, model: CTRModel) -> Column:
+        name = {"distillation": "distilled", "finetuning": "finetuned"}.get(phase, phase)
+        return name, [model], [_checkpoint(self.folder(phase))]
+
+
+def _checkpoint(folder: Path) -> Path:
+    return folder / CHECKPOINTS / "best.pt"
+
+
+def _nothing(text: str) -> None:
+    """Tell nobody."""
+
+
+def _one_or_all(models: Sequence[CTRModel]) -> CTRModel | Sequence[CTRModel]:
+    return models[0] if len(models) == 1 else models

@@ -1,0 +1,85 @@
+"""What the table of a distillation says of each model: quality, cost, agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrkit.data import Dataset
+from ctrkit.distill.agreement import Agreement, agreement
+from ctrkit.distill.teachers import compute_logits
+from ctrkit.models import CTRModel
+from ctrkit.models.cost import cost_of
+from ctrkit.training import compute_metrics, probabilities
+from ctrkit.training.latency import latency
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One model of a distillation, measured.
+
+    Attributes:
+        name: teacher, alone, distilled or finetuned.
+        auc: on the rows of the table.
+        logloss: mean loss per row, in nats.
+        table_parameters: numbers of its embedding tables.
+        net_parameters: all its other numbers; none is masked or unused.
+        multiply_adds: those of its matrix products, for one row.
+        seconds_per_row: median, by the number of rows of a request.
+        bytes_on_disk: of its checkpoint.
+        agreement: with the teacher; None for the teacher itself.
+    """
+
+    name: str
+    auc: float
+    logloss: float
+    table_parameters: int
+    net_parameters: int
+    multiply_adds: int
+    seconds_per_row: dict[int, float]
+    bytes_on_disk: int
+    agreement: Agreement | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain data."""
+        return asdict(self)
+
+
+Column = tuple[str, Sequence[CTRModel], Sequence[Path]]
+"""A name, the models (several are an ensemble) and their checkpoint files."""
+
+
+def standings(columns: Sequence[Column], rows: Dataset) -> tuple[Standing, ...]:
+    """Measure models on rows with labels; the first is the teacher, which others are compared with.
+
+    Args:
+        columns: what to measure.
+        rows: what they are scored on.
+    """
+    labels = np.asarray(rows.labels)
+    theirs: NDArray[np.float32] | None = None
+    found = []
+    for name, models, files in columns:
+        logits = compute_logits(models, rows, what="table's")
+        metrics = compute_metrics(labels, probabilities(logits))
+        costs = [cost_of(model) for model in models]
+        found.append(
+            Standing(
+                name=name,
+                auc=metrics.auc,
+                logloss=metrics.logloss,
+                table_parameters=sum(cost.table_parameters for cost in costs),
+                net_parameters=sum(cost.net_parameters for cost in costs),
+                multiply_adds=sum(cost.multiply_adds for cost in costs),
+                seconds_per_row=latency(models, rows),
+                bytes_on_disk=sum(file.stat().st_size for file in files),
+                agreement=None if theirs is None else agreement(logits, theirs),
+            )
+        )
+        theirs = logits if theirs is None else theirs
+    return tuple(found)

@@ -1,0 +1,176 @@
+"""DistillationTrainer: any teacher, any student, in phases that restart one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrkit.distill.cache import TeacherLogits, teacher_logits
+from ctrkit.distill.config import DistillConfig
+from ctrkit.distill.losses import distillation_loss
+from ctrkit.distill.teachers import Teacher, models_of
+from ctrkit.models import CTRModel
+from ctrkit.models.shared_table import check_same_table, take_table
+from ctrkit.training import Observer, TrainConfig, Trainer, TrainResult
+
+
+@dataclass(frozen=True)
+class DistillResult:
+    """What `DistillationTrainer.fit` returns: the results of its two phases."""
+
+    distillation: TrainResult
+    finetuning: TrainResult
+
+
+class DistillationTrainer:
+    """Makes a student of any ctrkit model learn from any teacher.
+
+    In ``distill`` it learns the teacher's logits; in ``finetune`` the clicks alone, its table
+    included; ``fit`` is both. Each phase is a call of its own on the student as it is, so that
+    one can be repeated without the other.
+
+    The teacher is run once, in eval mode and without gradients, and its logits are kept beside
+    the prepared data (see `teacher_logits`); it is never run again, and nothing changes it.
+
+    Source: Tian et al., "Directed Acyclic Graph Factorization Machines for CTR Prediction via
+    Knowledge Distillation", WSDM 2023 (arXiv 2211.11159).
+
+    Args:
+        config: loss, table and selection of the distillation.
+        train: options of the training; those of fine-tuning follow from them, see
+            `DistillConfig.finetuning`.
+        observers: who is told how either phase goes.
+
+    Example:
+        >>> import numpy as np
+        >>> from types import SimpleNamespace
+        >>> from ctrkit.models import CrossNet, DAGFM
+        >>> ids = np.arange(64).reshape(-1, 1) % 2
+        >>> rows = SimpleNamespace(ids=ids, labels=ids[:, 0], values=None)
+        >>> data = SimpleNamespace(train=rows, valid=rows)
+        >>> teacher, student = CrossNet([2], embedding_dim=4), DAGFM([2], embedding_dim=4)
+        >>> trainer = DistillationTrainer(train=TrainConfig(epochs=2, batch_size=16))
+        >>> trainer.fit(student, teacher, data).finetuning.best.valid_auc
+        1.0
+    """
+
+    def __init__(
+        self,
+        config: DistillConfig | None = None,
+        *,
+        train: TrainConfig | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self.config = config or DistillConfig()
+        self.train = train or TrainConfig()
+        self.observers = tuple(observers)
+
+    def fit(self, student: CTRModel, teacher: Teacher, data: Any) -> DistillResult:
+        """Distil and fine-tune `student` in place.
+
+        Args:
+            student: any model but the teacher itself.
+            teacher: a model, several (the mean of their logits), or a callable
+                ``ids (B, S), values (B, V) or None -> logits (B,)``.
+            data: prepared data, or any object whose ``train`` and ``valid`` are encoded rows.
+
+        Raises:
+            ValueError: see `distill`.
+            FloatingPointError: if the loss is not finite.
+        """
+        return DistillResult(
+            distillation=self.distill(student, teacher, data),
+            finetuning=self.finetune(student, data),
+        )
+
+    def distill(
+        self,
+        student: CTRModel,
+        teacher: Teacher,
+        data: Any,
+        *,
+        checkpoints: str | Path | None = None,
+    ) -> TrainResult:
+        """Train `student` on the teacher's logits; leaves it with its best weights.
+
+        A table copied from the teacher is frozen while this lasts.
+
+        Raises:
+            ValueError: if the student is the teacher, cannot take its table, there are no rows to
+                learn from, or the teacher's logits are not finite.
+            FloatingPointError: if the loss is not finite.
+        """
+        copied_from = self.table_source(student, teacher)
+        logits = teacher_logits(teacher, data)
+        if copied_from is not None:
+            take_table(copied_from, student)
+            student.embedding.requires_grad_(False)
+        try:
+            return Trainer(self.train, observers=self.observers).fit(
+                student,
+                data.train,
+                _valid_rows(data),
+                checkpoints=checkpoints,
+                loss=distillation_loss(student, self.config),
+                targets=logits.train,
+                criterion=self._criterion(logits),
+            )
+        finally:
+            student.embedding.requires_grad_(True)
+
+    def finetune(
+        self, student: CTRModel, data: Any, *, checkpoints: str | Path | None = None
+    ) -> TrainResult:
+        """Train `student` on the clicks, its table included; leaves it with its best weights.
+
+        Raises:
+            ValueError: if there are no rows to learn from.
+            FloatingPointError: if the loss is not finite.
+        """
+        config = self.config.finetuning(self.train)
+        return Trainer(config, observers=self.observers).fit(
+            student, data.train, _valid_rows(data), checkpoints=checkpoints
+        )
+
+    def table_source(self, student: CTRModel, teacher: Teacher) -> CTRModel | None:
+        """Return the model whose table the student takes over, None where it has its own.
+
+        Raises:
+            ValueError: if the config asks for a copy that cannot be made, or student and teacher
+                are one object.
+        """
+        models = models_of(teacher) or ()
+        if any(model is student for model in models):
+            raise ValueError("teacher and student must be two models, got one object for both")
+        if self.config.student_table == "own":
+            return None
+        if len(models) != 1:
+            if self.config.student_table == "copy":
+                kind = f"an ensemble of {len(models)} models" if models else "a callable"
+                raise ValueError(
+                    "student_table 'copy' needs a teacher that is one model, "
+                    f"got {kind}; take 'own' or 'auto'"
+                )
+            return None
+        try:
+            check_same_table(models[0], student)
+        except ValueError:
+            if self.config.student_table == "copy":
+                raise
+            return None
+        return models[0]
+
+    def _criterion(self, logits: TeacherLogits) -> Callable[[NDArray[np.float32]], float] | None:
+        if self.config.select_by == "auc" or logits.valid is None:
+            return None
+        theirs = logits.valid.astype(np.float64)
+        return lambda ours: float(np.sqrt(np.mean((ours - theirs) ** 2)))
+
+
+def _valid_rows(data: Any) -> Any:
+    return getattr(data, "valid", None)
