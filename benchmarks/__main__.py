@@ -11,6 +11,7 @@ BENCHMARKS = {
     "prepare": "raw Criteo rows to prepared data: rows/s and peak memory",
     "samples": "EulerNet and a tuned logistic regression on the Criteo and Avazu samples",
     "frappe": "EulerNet on Frappe_x1, and where its weights start",
+    "distillation": "teacher, student alone, distilled and fine-tuned on the public samples",
     "planted": "EulerNet and a logistic regression on generated rows, against the best possible",
 }
 

@@ -1,0 +1,126 @@
+"""Teacher, student alone, distilled and fine-tuned on the public samples, over seeds."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.harness import machine, save
+from benchmarks.statistics import spell
+from ctrkit.data import PreparedData, prepare
+from ctrkit.distill import DistillConfig
+from ctrkit.distill.experiment import NewModel, distill_run
+from ctrkit.training import TrainConfig
+
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A teacher and its student, as in the paper."""
+
+    teacher: str
+    student: Options
+    teacher_options: Options = field(default_factory=dict)
+    teacher_train: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A public sample: its files, what all its models share, and the pairs."""
+
+    files: dict[str, str]
+    prepare: Options
+    model: Options
+    train: Options
+    pairs: tuple[Pair, ...]
+
+
+FRAPPE_TRAIN = {
+    "epochs": 60,
+    "batch_size": 4096,
+    "learning_rate": 1e-3,
+    "schedule": "plateau",
+    "warmup_steps": 0,
+    "validations_per_epoch": 1,
+    "plateau_patience": 2,
+    "patience": 3,
+    "table_l2": 1e-3,
+}
+PAIRS = (
+    Pair("crossnet", {"interaction": "outer", "depth": 3}),
+    Pair("cin", {"interaction": "inner", "depth": 3}),
+)
+SAMPLES = {
+    "frappe": Sample(
+        {part: f"frappe/{part}.csv.gz" for part in ("train", "valid", "test")},
+        {"format": "csv", "min_count": 1},
+        {"embedding_dim": 10},
+        FRAPPE_TRAIN,
+        (PAIRS[0], Pair("cin", PAIRS[1].student, {"num_maps": [100, 100, 100]})),
+    ),
+    "criteo": Sample({"train": "criteo/criteo_100k.txt.gz"}, {"format": "criteo"}, {}, {}, PAIRS),
+    "avazu": Sample({"train": "avazu/avazu_23k.csv.gz"}, {"format": "avazu"}, {}, {}, PAIRS),
+}
+FIGURES = ("auc", "logloss")
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder with frappe/ and others")
+    parser.add_argument("--on", choices=SAMPLES, required=True)
+    parser.add_argument("--teacher", choices=[pair.teacher for pair in PAIRS])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[2021, 2022, 2023])
+    parser.add_argument("--threads", type=int, default=1)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    torch.set_num_threads(arguments.threads)
+    print(machine())
+    sample = SAMPLES[arguments.on]
+    results = []
+    for pair in sample.pairs:
+        if arguments.teacher not in (None, pair.teacher):
+            continue
+        found = [_one(sample, pair, arguments.data, seed) for seed in arguments.seeds]
+        results.append({"teacher": pair.teacher, "student": pair.student, "seeds": found})
+        for name in found[0]["models"]:
+            figures = (
+                f"{figure} {spell([row['models'][name][figure] for row in found], 5)}"
+                for figure in FIGURES
+            )
+            print(f"{arguments.on} {pair.teacher} {name}: {', '.join(figures)}", flush=True)
+    suffix = f"_{arguments.teacher}" if arguments.teacher else ""
+    save(f"distillation_{arguments.on}{suffix}", results)
+
+
+def _one(sample: Sample, pair: Pair, folder: Path, seed: int) -> Options:
+    data = _prepared(sample, folder, seed)
+    train = TrainConfig(**sample.train, seed=seed)
+    teacher_train = TrainConfig(**{**sample.train, **pair.teacher_train}, seed=seed)
+    with tempfile.TemporaryDirectory() as out:
+        outcome = distill_run(
+            data,
+            teacher=NewModel(
+                name=pair.teacher,
+                options={**sample.model, **pair.teacher_options},
+                train=teacher_train,
+            ),
+            student=NewModel(name="dagfm", options={**sample.model, **pair.student}, train=train),
+            config=DistillConfig(),
+            out=Path(out) / "student",
+            say=lambda text: print(f"seed {seed}: {text}", flush=True),
+        )
+    models = {standing.name: standing.to_dict() for standing in outcome.standings}
+    for name, figures in models.items():
+        print(f"  {name}: {figures['auc']:.5f} / {figures['logloss']:.4f}", flush=True)
+    return {"seed": seed, "models": models}
+
+
+def _prepared(sample: Sample, folder: Path, seed: int) -> PreparedData:
+    files = {part: folder / name for part, name in sample.files.items()}
+    return prepare(files.pop("train"), **files, **sample.prepare, seed=seed)
