@@ -10,6 +10,12 @@ from ctrkit.training import TrainConfig
 LOSSES = {"logits": (0.1, 921.6), "soft_labels": (0.1, 0.9)}
 """Losses of the distillation, and the weights of its two terms that are taken by default."""
 
+DISTILL_EPOCHS = 3
+"""Epochs of a distillation for each of training: logits say more than clicks, and overfit less."""
+
+FINETUNE_RATE = 0.1
+"""Step size of fine-tuning for that of training: what was learnt is to be kept."""
+
 TABLES = ("auto", "copy", "own")
 SELECTIONS = ("agreement", "auc")
 
@@ -53,6 +59,12 @@ class DistillConfig:
     select_by: str = option(
         "agreement", "chooses the distilled weights on the validation rows", choices=SELECTIONS
     )
+    distill_epochs: int | None = option(
+        None, "most epochs of the distillation; none for three times the training's"
+    )
+    distill_learning_rate: float | None = option(
+        None, "step size of the distillation; none for the training's"
+    )
     finetune_epochs: int | None = option(
         None, "most epochs of fine-tuning; none for those of the training"
     )
@@ -76,9 +88,10 @@ class DistillConfig:
                 check_not_negative(**{name: getattr(self, name)})
         if self.weights == (0, 0):
             raise ValueError("ctr_weight and kd_weight must not both be 0: nothing is learnt")
-        for name in ("finetune_epochs", "finetune_learning_rate"):
-            if getattr(self, name) is not None:
-                check_positive(**{name: getattr(self, name)})
+        for phase in ("distill", "finetune"):
+            for name in (f"{phase}_epochs", f"{phase}_learning_rate"):
+                if getattr(self, name) is not None:
+                    check_positive(**{name: getattr(self, name)})
 
     @property
     def weights(self) -> tuple[float, float]:
@@ -89,12 +102,18 @@ class DistillConfig:
             kd if self.kd_weight is None else self.kd_weight,
         )
 
-    def finetuning(self, train: TrainConfig) -> TrainConfig:
-        """Return the options of the fine-tuning that follows a distillation with `train`."""
-        rate = self.finetune_learning_rate or train.learning_rate / 10
+    def distilling(self, train: TrainConfig) -> TrainConfig:
+        """Return the options of the distillation, made of those with which one would train."""
         return replace(
             train,
-            learning_rate=rate,
-            min_learning_rate=min(rate, train.min_learning_rate),
+            epochs=self.distill_epochs or DISTILL_EPOCHS * train.epochs,
+            learning_rate=self.distill_learning_rate or train.learning_rate,
+        )
+
+    def finetuning(self, train: TrainConfig) -> TrainConfig:
+        """Return the options of the fine-tuning, made of those with which one would train."""
+        return replace(
+            train,
             epochs=self.finetune_epochs or train.epochs,
+            learning_rate=self.finetune_learning_rate or FINETUNE_RATE * train.learning_rate,
         )

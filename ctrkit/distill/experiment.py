@@ -199,7 +199,7 @@ class _Work:
         distilled = self._phase(
             "distillation",
             self.new_student(),
-            student.train,
+            self.config.distilling(student.train),
             {"phase": "distillation", **described},
             lambda model, watchers, checkpoints: DistillationTrainer(
                 self.config, train=student.train, observers=watchers

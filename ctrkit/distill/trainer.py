@@ -42,8 +42,8 @@ class DistillationTrainer:
 
     Args:
         config: loss, table and selection of the distillation.
-        train: options of the training; those of fine-tuning follow from them, see
-            `DistillConfig.finetuning`.
+        train: options with which one would train the student alone; those of the two phases
+            follow from them, see `DistillConfig.distilling` and `DistillConfig.finetuning`.
         observers: who is told how either phase goes.
 
     Example:
@@ -111,7 +111,8 @@ class DistillationTrainer:
             take_table(copied_from, student)
             student.embedding.requires_grad_(False)
         try:
-            return Trainer(self.train, observers=self.observers).fit(
+            config = self.config.distilling(self.train)
+            return Trainer(config, observers=self.observers).fit(
                 student,
                 data.train,
                 _valid_rows(data),
