@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ import torch
 from benchmarks.harness import machine, save
 from benchmarks.statistics import spell
 from ctrkit.data import PreparedData, prepare
-from ctrkit.distill import DistillConfig
-from ctrkit.distill.experiment import NewModel, distill_run
+from ctrkit.distill import DistillConfig, NewModel, distill_run
 from ctrkit.training import TrainConfig
 
 Options = dict[str, Any]
@@ -39,6 +38,7 @@ class Sample:
     model: Options
     train: Options
     pairs: tuple[Pair, ...]
+    distill: Options = field(default_factory=dict)
 
 
 FRAPPE_TRAIN = {
@@ -62,10 +62,23 @@ SAMPLES = {
         {"format": "csv", "min_count": 1},
         {"embedding_dim": 10},
         FRAPPE_TRAIN,
-        (PAIRS[0], Pair("cin", PAIRS[1].student, {"num_maps": [100, 100, 100]})),
+        (PAIRS[0], replace(PAIRS[1], teacher_options={"num_maps": [100, 100, 100]})),
+        {"distill_epochs": 40},
     ),
-    "criteo": Sample({"train": "criteo/criteo_100k.txt.gz"}, {"format": "criteo"}, {}, {}, PAIRS),
-    "avazu": Sample({"train": "avazu/avazu_23k.csv.gz"}, {"format": "avazu"}, {}, {}, PAIRS),
+    "criteo": Sample(
+        {"train": "criteo/criteo_100k.txt.gz"},
+        {"format": "criteo"},
+        {},
+        {"table_l2": 1e-3},
+        (PAIRS[0], replace(PAIRS[1], teacher_train={"epochs": 3})),
+    ),
+    "avazu": Sample(
+        {"train": "avazu/avazu_23k.csv.gz"},
+        {"format": "avazu"},
+        {},
+        {"table_l2": 1e-4, "epochs": 8},
+        (PAIRS[0], replace(PAIRS[1], teacher_train={"epochs": 4})),
+    ),
 }
 FIGURES = ("auc", "logloss")
 
@@ -111,7 +124,7 @@ def _one(sample: Sample, pair: Pair, folder: Path, seed: int) -> Options:
                 train=teacher_train,
             ),
             student=NewModel(name="dagfm", options={**sample.model, **pair.student}, train=train),
-            config=DistillConfig(),
+            config=DistillConfig(**sample.distill),
             out=Path(out) / "student",
             say=lambda text: print(f"seed {seed}: {text}", flush=True),
         )

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ctrkit.cli.progress import PrepareBar, TrainingBar
-from ctrkit.cli.tables import aligned
+from ctrkit.cli.tables import aligned, standings_table
 from ctrkit.data import prepare
 from ctrkit.data.synthetic import best_scores, generate
+from ctrkit.distill import NewModel, distill_run
 from ctrkit.options import check_positive
 from ctrkit.serving import Run, train_run
 from ctrkit.training import TrainConfig
@@ -34,7 +35,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Generate, prepare, train, evaluate, and score raw rows."""
+    """Generate, prepare, train, evaluate, distil, and score raw rows."""
     out: Path = arguments.out
     rows: int = arguments.rows
     check_positive(rows=rows)
@@ -73,15 +74,32 @@ def run(arguments: argparse.Namespace) -> None:
     lines.append(["the truth itself", f"{best.auc:.4f}", f"{best.logloss:.4f}"])
     print(aligned(lines))
 
-    print("\n5. ctrkit predict: click probabilities of raw rows, by the run folder alone")
+    print("\n5. ctrkit distill: a small DAGFM learns EulerNet's logits, then goes on alone")
+    distilled = distill_run(
+        data,
+        teacher=[out / "eulernet"],
+        student=NewModel(
+            name="dagfm",
+            options={"interaction": "outer"},
+            train=TrainConfig(seed=arguments.seed),
+        ),
+        out=out / "dagfm",
+        observers=lambda: [TrainingBar()],
+        say=lambda text: print(f"   {text}"),
+        force=True,
+    )
+    print(f"\n{standings_table(distilled.standings)}")
+
+    print("\n6. ctrkit predict: click probabilities of raw rows, by the run folder alone")
     sample = out / "new_rows.txt"
     with raw.open(encoding="ascii") as source:
         sample.write_text("".join(line for line, _ in zip(source, range(5), strict=False)))
-    scores = np.concatenate(list(Run(out / "eulernet").score_files([sample])))
+    scores = np.concatenate(list(Run(out / "dagfm").score_files([sample])))
     print(f"   first rows of the log: {', '.join(f'{p:.3f}' for p in scores)}")
     print(f"\nEverything is in {out}/; the same by hand:")
     print(f"   ctrkit train {raw} --format criteo --out my_run")
-    print(f"   ctrkit predict my_run {sample} --out scores.csv")
+    print("   ctrkit distill my_run/data --teacher my_run --student dagfm --out my_student")
+    print(f"   ctrkit predict my_student {sample} --out scores.csv")
 
 
 def claim_demo(out: Path) -> None:

@@ -11,11 +11,9 @@ from ctrkit.cli.arguments import add_options, collect, read_settings
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.models import add_model_options, chosen_model
 from ctrkit.cli.progress import TrainingBar
-from ctrkit.cli.tables import aligned
+from ctrkit.cli.tables import standings_table
 from ctrkit.data import PrepareConfig
-from ctrkit.distill import DistillConfig
-from ctrkit.distill.experiment import PHASES, NewModel, distill_run
-from ctrkit.distill.standing import Standing
+from ctrkit.distill import PHASES, DistillConfig, NewModel, distill_run
 from ctrkit.models import MODELS, model_options
 from ctrkit.options import check_choice, from_mapping
 from ctrkit.serving.folder import DATA, claim
@@ -146,29 +144,3 @@ def teacher_of(
             where=f"{arguments.teacher_config} [train]",
         ),
     )
-
-
-def standings_table(standings: Sequence[Standing]) -> str:
-    """Return the figures as aligned text: a line for each, a column for each model."""
-    lines = [["", *(standing.name for standing in standings)]]
-
-    def line(name: str, cells: list[str]) -> None:
-        lines.append([name, *cells])
-
-    line("AUC", [f"{s.auc:.5f}" for s in standings])
-    line("logloss", [f"{s.logloss:.5f}" for s in standings])
-    line("parameters: table", [f"{s.table_parameters:,}" for s in standings])
-    line("parameters: net", [f"{s.net_parameters:,}" for s in standings])
-    line("multiply-adds per row", [f"{s.multiply_adds:,}" for s in standings])
-    for size in standings[0].seconds_per_row:
-        cells = [f"{1e6 * s.seconds_per_row[size]:,.2f}" for s in standings]
-        line(f"us per row, {size} at a time", cells)
-    line("MB on disk", [f"{s.bytes_on_disk / 1e6:.2f}" for s in standings])
-    for key, title in (
-        ("rmse", "RMSE to the teacher's logits"),
-        ("correlation", "correlation with them"),
-        ("pairs_alike", "pairs ordered alike"),
-    ):
-        figures = [s.agreement.to_dict()[key] if s.agreement else None for s in standings]
-        line(title, ["" if figure is None else f"{figure:.4f}" for figure in figures])
-    return aligned(lines)

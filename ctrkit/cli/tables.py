@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from ctrkit.distill import Standing
 from ctrkit.training import Metrics
 
 COLUMNS = {
@@ -24,6 +25,32 @@ def metrics_table(metrics: Mapping[str, Metrics]) -> str:
         row = figures.to_dict()
         cells = [f"{row[c]:.5f}" if isinstance(row[c], float) else f"{row[c]:,}" for c in COLUMNS]
         lines.append([name, *cells])
+    return aligned(lines)
+
+
+def standings_table(standings: Sequence[Standing]) -> str:
+    """Return the figures as aligned text: a line for each, a column for each model."""
+    lines = [["", *(standing.name for standing in standings)]]
+
+    def line(name: str, cells: list[str]) -> None:
+        lines.append([name, *cells])
+
+    line("AUC", [f"{s.auc:.5f}" for s in standings])
+    line("logloss", [f"{s.logloss:.5f}" for s in standings])
+    line("parameters: table", [f"{s.table_parameters:,}" for s in standings])
+    line("parameters: net", [f"{s.net_parameters:,}" for s in standings])
+    line("multiply-adds per row", [f"{s.multiply_adds:,}" for s in standings])
+    for size in standings[0].seconds_per_row:
+        cells = [f"{1e6 * s.seconds_per_row[size]:,.2f}" for s in standings]
+        line(f"us per row, {size} at a time", cells)
+    line("MB on disk", [f"{s.bytes_on_disk / 1e6:.2f}" for s in standings])
+    for key, title in (
+        ("rmse", "RMSE to the teacher's logits"),
+        ("correlation", "correlation with them"),
+        ("pairs_alike", "pairs ordered alike"),
+    ):
+        figures = [s.agreement.to_dict()[key] if s.agreement else None for s in standings]
+        line(title, ["" if figure is None else f"{figure:.4f}" for figure in figures])
     return aligned(lines)
 
 

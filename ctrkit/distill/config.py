@@ -13,6 +13,9 @@ LOSSES = {"logits": (0.1, 921.6), "soft_labels": (0.1, 0.9)}
 DISTILL_EPOCHS = 3
 """Epochs of a distillation for each of training: logits say more than clicks, and overfit less."""
 
+DISTILL_RATE = 5.0
+"""Step size of a distillation for that of training, measured on the samples."""
+
 FINETUNE_RATE = 0.1
 """Step size of fine-tuning for that of training: what was learnt is to be kept."""
 
@@ -63,7 +66,7 @@ class DistillConfig:
         None, "most epochs of the distillation; none for three times the training's"
     )
     distill_learning_rate: float | None = option(
-        None, "step size of the distillation; none for the training's"
+        None, "step size of the distillation; none for five times the training's"
     )
     finetune_epochs: int | None = option(
         None, "most epochs of fine-tuning; none for those of the training"
@@ -107,7 +110,7 @@ class DistillConfig:
         return replace(
             train,
             epochs=self.distill_epochs or DISTILL_EPOCHS * train.epochs,
-            learning_rate=self.distill_learning_rate or train.learning_rate,
+            learning_rate=self.distill_learning_rate or DISTILL_RATE * train.learning_rate,
         )
 
     def finetuning(self, train: TrainConfig) -> TrainConfig:

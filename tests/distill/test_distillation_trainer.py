@@ -32,7 +32,7 @@ def rmse(student, teacher) -> float:
     return agreement(score(student, DATA.valid), theirs).rmse
 
 
-LONG = replace(TRAIN, epochs=5, patience=30)
+LONG = replace(TRAIN, epochs=5, learning_rate=0.004, patience=30)
 
 
 # Inner messages of width 4 cannot say what the teacher's own vectors were made for.
@@ -122,7 +122,7 @@ def test_the_teacher_runs_once_for_each_row(taught):
 
 def test_selection_keeps_the_weights_nearest_to_the_teacher(taught):
     student = make_student()
-    rough = replace(TRAIN, epochs=3, learning_rate=0.2, schedule="constant", patience=30)
+    rough = replace(TRAIN, epochs=3, learning_rate=0.04, schedule="constant", patience=30)
     result = trainer(train=rough, select_by="agreement").distill(student, taught, DATA)
     distances = [record.valid_criterion for record in result.history]
     assert result.best.valid_criterion == min(distances)
@@ -132,7 +132,7 @@ def test_selection_keeps_the_weights_nearest_to_the_teacher(taught):
 
 def test_selection_by_auc_keeps_the_best_auc(taught):
     student = make_student()
-    rough = replace(TRAIN, epochs=3, learning_rate=0.2, schedule="constant", patience=30)
+    rough = replace(TRAIN, epochs=3, learning_rate=0.04, schedule="constant", patience=30)
     result = trainer(train=rough, select_by="auc").distill(student, taught, DATA)
     aucs = [record.valid_auc for record in result.history]
     assert result.best.valid_auc == max(aucs) == evaluate(student, DATA.valid).auc
@@ -180,7 +180,7 @@ def test_cuda_distils(taught):
 
 def test_distillation_lasts_longer_unless_told():
     config = DistillConfig()
-    assert config.distilling(TRAIN).learning_rate == TRAIN.learning_rate
+    assert config.distilling(TRAIN).learning_rate == 5 * TRAIN.learning_rate
     assert config.distilling(TRAIN).epochs == 3 * TRAIN.epochs
     told = DistillConfig(distill_epochs=7, distill_learning_rate=0.5).distilling(TRAIN)
     assert (told.epochs, told.learning_rate) == (7, 0.5)
