@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)
 
-demo: $(STAMP)  ## generate a Criteo-format log, train EulerNet on it, show how good it is
+demo: $(STAMP)  ## generate a Criteo-format log, train EulerNet, distil a DAGFM, show how good they are
 	$(BIN)/ctrkit demo --out demo
 
 test: $(STAMP)  ## run the test suite (without the slow tests)

@@ -56,6 +56,9 @@ class TrainConfig:
     schedule: str = option("cosine", "course of the step size", choices=SCHEDULES)
     plateau_factor: float = option(0.1, "step size is multiplied by this without improvement")
     plateau_patience: int = option(1, "validations without a better one before that")
+    plateau_monitor: str | None = option(
+        None, "validation figure that must improve; none for that of monitor", choices=MONITORS
+    )
     warmup_steps: int = option(10, "steps in which the step size rises from 0")
     min_learning_rate: float = option(1e-6, "the schedules do not go below this")
     validations_per_epoch: int = option(2, "how often the validation rows are scored")
@@ -95,6 +98,8 @@ class TrainConfig:
         check_choice("table_optimizer", self.table_optimizer, TABLE_OPTIMIZERS)
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("monitor", self.monitor, MONITORS)
+        if self.plateau_monitor is not None:
+            check_choice("plateau_monitor", self.plateau_monitor, MONITORS)
         check_choice("precision", self.precision, PRECISIONS)
 
     def for_rows(self, num_rows: int) -> TrainConfig:

@@ -27,7 +27,7 @@ class Schedule:
         self.config = config
         self.total_steps = total_steps
         self.scale = 1.0
-        self.since_better = 0
+        self._since_better = 0
         self._groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         self._peaks = [group["lr"] for group in self._groups]
 
@@ -50,8 +50,12 @@ class Schedule:
             group["lr"] = warmup * max(floor, peak * scale)
 
     def after_validation(self, improved: bool) -> None:
-        """Count validations without a better one; lower the step size if that is the schedule."""
-        self.since_better = 0 if improved else self.since_better + 1
-        is_plateau = self.since_better and self.since_better % self.config.plateau_patience == 0
+        """Count validations without a better one; lower the step size if that is the schedule.
+
+        Args:
+            improved: whether the figure that ``plateau_monitor`` names is the best so far.
+        """
+        self._since_better = 0 if improved else self._since_better + 1
+        is_plateau = self._since_better and self._since_better % self.config.plateau_patience == 0
         if self.config.schedule == "plateau" and is_plateau:
             self.scale *= self.config.plateau_factor

@@ -172,6 +172,7 @@ class _Run:
         self.schedule = Schedule(self.optimizers, config, config.epochs * self.steps_per_epoch)
         self.validation_steps = self._validation_steps()
         self.step = 0
+        self.since_better = 0
         self.records: list[Record] = []
         self.losses = _LossSum(self.device)
         self.limits = id_limits(model)
@@ -213,8 +214,8 @@ class _Run:
                 self._train_step(batch)
                 if self.validation_steps(self.step):
                     self._validate()
-                    if self.schedule.since_better >= self.config.patience:
-                        return f"no better validation in {self.schedule.since_better}"
+                    if self.since_better >= self.config.patience:
+                        return f"no better validation in {self.since_better}"
         if not self.records or self.records[-1].step != self.step:
             self._validate()
         return f"all {self.config.epochs} epochs done"
@@ -274,24 +275,33 @@ class _Run:
             best=False,
         )
         record = replace(record, best=self._is_better(record))
+        plateau_monitor = self.config.plateau_monitor
+        self.schedule.after_validation(
+            record.best if plateau_monitor is None else self._is_record(record, plateau_monitor)
+        )
         self.records.append(record)
         self.keeper.keep(record.best)
-        self.schedule.after_validation(record.best)
+        self.since_better = 0 if record.best else self.since_better + 1
         self.last_validation = time.perf_counter()
         for observer in self.observers:
             observer.on_validation(record)
 
     def _is_better(self, record: Record) -> bool:
-        if record.valid_auc is None or record.valid_logloss is None:
+        """Return whether the weights are better than all before; without validation they are."""
+        if record.valid_criterion is not None:
+            return self._is_record(record, "criterion")
+        return self._is_record(record, self.config.monitor)
+
+    def _is_record(self, record: Record, figure: str) -> bool:
+        """Return whether no earlier validation had as good a ``valid_...`` figure."""
+
+        def badness(of: Record) -> float:
+            value: float = getattr(of, f"valid_{figure}")
+            return -value if figure == "auc" else value
+
+        if record.valid_auc is None:
             return True
-        best = [old for old in self.records if old.best]
-        if not best:
-            return True
-        if record.valid_criterion is not None and best[-1].valid_criterion is not None:
-            return record.valid_criterion < best[-1].valid_criterion
-        if self.config.monitor == "auc":
-            return record.valid_auc > (best[-1].valid_auc or 0.0)
-        return record.valid_logloss < (best[-1].valid_logloss or 0.0)
+        return all(badness(record) < badness(old) for old in self.records)
 
     def _result(self, stopped: str) -> TrainResult:
         return TrainResult(

@@ -173,7 +173,7 @@ def test_run_scores_frames(run_folder, log):
     assert len(run.score(frame.head(0))) == 0
 
 
-@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "predict", "demo"])
+@pytest.mark.parametrize("command", ["prepare", "train", "distill", "evaluate", "predict", "demo"])
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as leave:
         main([command, "--help"])

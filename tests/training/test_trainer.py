@@ -127,8 +127,23 @@ def test_plateau_waits_for_its_patience(patience, drops):
         schedule.before_step(step)
         rates.append(schedule.learning_rate)
     assert rates == pytest.approx([0.1**drop for drop in drops])
-    schedule.after_validation(improved=True)
-    assert schedule.since_better == 0
+
+
+def test_plateau_may_be_that_of_another_figure_than_the_one_that_chooses():
+    """AUC still improves where logloss, grown overconfident, does not; and the reverse."""
+    plateau = {"schedule": "plateau", "plateau_patience": 1, "plateau_factor": 0.5}
+    options = {**plateau, "epochs": 12, "learning_rate": 0.1, "patience": 12}
+    _, result = fit(**options, monitor="auc", plateau_monitor="logloss")
+    losses = [record.valid_logloss for record in result.history]
+    worse = [i for i in range(1, 12) if losses[i] >= min(losses[:i])]
+    rates = [record.learning_rate for record in result.history]
+    lowered = [i for i in range(11) if rates[i + 1] < rates[i]]
+    assert lowered == [i for i in worse if i < 11]
+    aucs = [record.valid_auc for record in result.history]
+    assert result.best.valid_auc == max(aucs)
+    assert [a < max(aucs[:i]) for i, a in enumerate(aucs) if i] != [
+        b >= min(losses[:i]) for i, b in enumerate(losses) if i
+    ]  # so that the two figures differed at all
 
 
 def test_cosine_falls_to_the_floor_after_a_warm_up():
