@@ -129,13 +129,15 @@ class DistillationTrainer:
     ) -> TrainResult:
         """Train `student` on the clicks, its table included; leaves it with its best weights.
 
+        These are the ones it came with if no validation of the fine-tuning has a better AUC.
+
         Raises:
             ValueError: if there are no rows to learn from.
             FloatingPointError: if the loss is not finite.
         """
         config = self.config.finetuning(self.train)
         return Trainer(config, observers=self.observers).fit(
-            student, data.train, _valid_rows(data), checkpoints=checkpoints
+            student, data.train, _valid_rows(data), checkpoints=checkpoints, keep_start=True
         )
 
     def table_source(self, student: CTRModel, teacher: Teacher) -> CTRModel | None:

@@ -21,7 +21,8 @@ class Record:
     Attributes:
         step: optimizer steps so far.
         epoch: passes over the training rows so far; 0.5 is half of the first.
-        train_loss: mean loss per row since the last validation, in nats, L2 terms not counted.
+        train_loss: mean loss per row since the last validation, in nats, L2 terms not counted; 0
+            before the first step.
         valid_auc: AUC on the validation rows; None in a run without them, as `valid_logloss`.
         valid_logloss: mean loss per validation row, in nats.
         valid_criterion: what chose the best weights in place of AUC or logloss, if anything did;

@@ -77,6 +77,7 @@ class Trainer:
         loss: Callable[[Batch], Tensor] | None = None,
         targets: NDArray[np.float32] | None = None,
         criterion: Callable[[NDArray[np.float32]], float] | None = None,
+        keep_start: bool = False,
     ) -> TrainResult:
         """Train `model` in place and return what happened.
 
@@ -91,6 +92,8 @@ class Trainer:
             targets: a number per training row ``(N,)``, handed to `loss` as ``batch.targets``.
             criterion: takes the logits of the validation rows and returns what chooses the best
                 weights in place of ``config.monitor``, smaller is better.
+            keep_start: score the validation rows before the first step too, so that the weights
+                the model came with stay if none are better.
 
         Raises:
             ValueError: if there are no rows, training or validation rows have one class only, an
@@ -105,7 +108,7 @@ class Trainer:
                 f"targets must have shape ({len(train.labels)},), one per training row, "
                 f"got {targets.shape}"
             )
-        aim = _Aim(loss or model.calculate_loss, targets, criterion)
+        aim = _Aim(loss or model.calculate_loss, targets, criterion, keep_start)
         run = _Run(self.config, self.observers, model, train, valid, checkpoints, aim)
         with full_rate(run.device), torch.random.fork_rng(_cuda_devices(run.device)):
             torch.manual_seed(self.config.seed)
@@ -141,6 +144,7 @@ class _Aim(NamedTuple):
     loss: Callable[[Batch], Tensor]
     targets: NDArray[np.float32] | None
     criterion: Callable[[NDArray[np.float32]], float] | None
+    keep_start: bool
 
 
 class _Run:
@@ -201,6 +205,8 @@ class _Run:
         return self._result(stopped)
 
     def _train_epochs(self) -> str:
+        if self.aim.keep_start and self.valid_rows is not None:
+            self._validate()
         for epoch in range(self.config.epochs):
             for batch in shuffled_batches(
                 self.train_rows,

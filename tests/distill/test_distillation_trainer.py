@@ -194,6 +194,16 @@ def test_fine_tuning_takes_smaller_steps_unless_told():
     assert (told.epochs, told.learning_rate) == (7, 0.5)
 
 
+def test_fine_tuning_keeps_what_it_cannot_better(taught):
+    student = make_student()
+    trainer(train=LONG).distill(student, taught, DATA)
+    before, auc = weights(student), evaluate(student, DATA.valid).auc
+    wild = {"finetune_learning_rate": 50.0, "finetune_epochs": 1}
+    result = trainer(train=TRAIN, **wild).finetune(student, DATA)
+    assert unchanged(student, before)
+    assert (result.best.step, result.best.valid_auc) == (0, auc)
+
+
 @pytest.mark.parametrize(
     ("student", "message"),
     [
