@@ -12,6 +12,7 @@ BENCHMARKS = {
     "samples": "EulerNet and a tuned logistic regression on the Criteo and Avazu samples",
     "frappe": "EulerNet on Frappe_x1, and where its weights start",
     "distillation": "teacher, student alone, distilled and fine-tuned on the public samples",
+    "distill_epoch": "an epoch of distillation against an epoch of training the student",
     "planted": "EulerNet and a logistic regression on generated rows, against the best possible",
 }
 
