@@ -14,6 +14,7 @@ from benchmarks.harness import machine, save
 from benchmarks.statistics import spell
 from ctrkit.data import PreparedData, prepare
 from ctrkit.distill import DistillConfig, NewModel, distill_run
+from ctrkit.distill.config import SELECTIONS
 from ctrkit.training import TrainConfig
 
 Options = dict[str, Any]
@@ -88,6 +89,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with frappe/ and others")
     parser.add_argument("--on", choices=SAMPLES, required=True)
     parser.add_argument("--teacher", choices=[pair.teacher for pair in PAIRS])
+    parser.add_argument("--select-by", choices=SELECTIONS, help="what chooses (default: config's)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[2021, 2022, 2023])
     parser.add_argument("--threads", type=int, default=1)
 
@@ -96,6 +98,8 @@ def run(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     print(machine())
     sample = SAMPLES[arguments.on]
+    if arguments.select_by:
+        sample = replace(sample, distill={**sample.distill, "select_by": arguments.select_by})
     results = []
     for pair in sample.pairs:
         if arguments.teacher not in (None, pair.teacher):
@@ -108,8 +112,8 @@ def run(arguments: argparse.Namespace) -> None:
                 for figure in FIGURES
             )
             print(f"{arguments.on} {pair.teacher} {name}: {', '.join(figures)}", flush=True)
-    suffix = f"_{arguments.teacher}" if arguments.teacher else ""
-    save(f"distillation_{arguments.on}{suffix}", results)
+    name = ["distillation", arguments.on, arguments.teacher, arguments.select_by]
+    save("_".join(part for part in name if part), results)
 
 
 def _one(sample: Sample, pair: Pair, folder: Path, seed: int) -> Options:
