@@ -15,6 +15,9 @@ from ctrkit.options import check_positive
 
 Scores = NDArray[np.floating[Any]]
 
+CALIBRATION_BINS = 20
+"""Bins of the expected calibration error, unless told otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
@@ -60,14 +63,16 @@ def compute_metrics(labels: ArrayLike, probabilities: ArrayLike) -> Metrics:
             or there is only one class.
     """
     clicks, predicted = _checked(labels, probabilities)
+    rows, num_clicks = len(clicks), int(clicks.sum())
+    loss = _logloss(clicks, predicted)
     return Metrics(
-        auc=auc(clicks, predicted),
-        logloss=logloss(clicks, predicted),
-        normalized_entropy=normalized_entropy(clicks, predicted),
-        calibration_error=expected_calibration_error(clicks, predicted),
-        predicted_ratio=float(predicted.sum() / clicks.sum()),
-        rows=len(clicks),
-        clicks=int(clicks.sum()),
+        auc=_auc(clicks, predicted),
+        logloss=loss,
+        normalized_entropy=loss / _base_entropy(num_clicks, rows),
+        calibration_error=_calibration_error(clicks, predicted, CALIBRATION_BINS),
+        predicted_ratio=float(predicted.sum() / num_clicks),
+        rows=rows,
+        clicks=num_clicks,
     )
 
 
@@ -84,11 +89,7 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
         >>> auc([0, 1, 1, 0], [0.1, 0.9, 0.4, 0.4])
         0.875
     """
-    clicks, values = _checked_scores(labels, scores)
-    num_clicks = int(clicks.sum())
-    _require_both_classes("AUC", num_clicks, len(clicks))
-    twice_won = _twice_pairs_won(*_sorted_by_score(clicks, values))
-    return twice_won / (2 * num_clicks * (len(clicks) - num_clicks))
+    return _auc(*_checked_scores(labels, scores))
 
 
 def logloss(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -100,10 +101,7 @@ def logloss(labels: ArrayLike, probabilities: ArrayLike) -> float:
         >>> round(logloss([1, 0], [0.5, 0.5]), 6)
         0.693147
     """
-    clicks, predicted = _checked(labels, probabilities)
-    tiny = np.finfo(np.float64).eps
-    predicted = np.clip(predicted, tiny, 1 - tiny)
-    return float(-np.where(clicks == 1, np.log(predicted), np.log1p(-predicted)).mean())
+    return _logloss(*_checked(labels, probabilities))
 
 
 def normalized_entropy(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -116,15 +114,11 @@ def normalized_entropy(labels: ArrayLike, probabilities: ArrayLike) -> float:
         ValueError: if there is only one class.
     """
     clicks, predicted = _checked(labels, probabilities)
-    num_clicks = int(clicks.sum())
-    _require_both_classes("normalized entropy", num_clicks, len(clicks))
-    rate = num_clicks / len(clicks)
-    entropy = -(rate * np.log(rate) + (1 - rate) * np.log1p(-rate))
-    return logloss(clicks, predicted) / float(entropy)
+    return _logloss(clicks, predicted) / _base_entropy(int(clicks.sum()), len(clicks))
 
 
 def expected_calibration_error(
-    labels: ArrayLike, probabilities: ArrayLike, *, num_bins: int = 20
+    labels: ArrayLike, probabilities: ArrayLike, *, num_bins: int = CALIBRATION_BINS
 ) -> float:
     """Return ``sum over bins of share of rows * |click rate - mean prediction|``.
 
@@ -134,11 +128,7 @@ def expected_calibration_error(
     AAAI 2015, with equal-mass bins.
     """
     check_positive(num_bins=num_bins)
-    clicks, predicted = _checked(labels, probabilities)
-    order = np.argsort(predicted, kind="stable")
-    gaps = (clicks[order] - predicted[order]).astype(np.float64)
-    edges = np.unique(np.linspace(0, len(gaps), num_bins + 1).astype(np.int64)[:-1])
-    return float(np.abs(np.add.reduceat(gaps, edges)).sum() / len(gaps))
+    return _calibration_error(*_checked(labels, probabilities), num_bins)
 
 
 def grouped_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> float:
@@ -175,6 +165,35 @@ def grouped_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> floa
         )
     ]
     return float(np.average(parts, weights=num_rows[has_both]))
+
+
+def _auc(clicks: NDArray[np.uint8], scores: Scores) -> float:
+    num_clicks = int(clicks.sum())
+    _require_both_classes("AUC", num_clicks, len(clicks))
+    twice_won = _twice_pairs_won(*_sorted_by_score(clicks, scores))
+    return twice_won / (2 * num_clicks * (len(clicks) - num_clicks))
+
+
+def _logloss(clicks: NDArray[np.uint8], predicted: NDArray[np.float64]) -> float:
+    tiny = np.finfo(np.float64).eps
+    inside = np.clip(predicted, tiny, 1 - tiny)
+    return float(-np.where(clicks == 1, np.log(inside), np.log1p(-inside)).mean())
+
+
+def _base_entropy(num_clicks: int, rows: int) -> float:
+    """Return the logloss of always predicting the click rate."""
+    _require_both_classes("normalized entropy", num_clicks, rows)
+    rate = num_clicks / rows
+    return float(-(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)))
+
+
+def _calibration_error(
+    clicks: NDArray[np.uint8], predicted: NDArray[np.float64], num_bins: int
+) -> float:
+    order = np.argsort(predicted, kind="stable")
+    gaps = (clicks[order] - predicted[order]).astype(np.float64)
+    edges = np.unique(np.linspace(0, len(gaps), num_bins + 1).astype(np.int64)[:-1])
+    return float(np.abs(np.add.reduceat(gaps, edges)).sum() / len(gaps))
 
 
 def _sorted_by_score(clicks: NDArray[np.uint8], scores: Scores) -> tuple[Any, Any]:

@@ -188,7 +188,7 @@ def test_distillation_lasts_longer_unless_told():
 
 def test_fine_tuning_takes_smaller_steps_unless_told():
     config = DistillConfig()
-    assert config.finetuning(TRAIN).learning_rate == TRAIN.learning_rate / 10
+    assert config.finetuning(TRAIN).learning_rate == TRAIN.learning_rate / 40
     assert config.finetuning(TRAIN).epochs == TRAIN.epochs
     told = DistillConfig(finetune_epochs=7, finetune_learning_rate=0.5).finetuning(TRAIN)
     assert (told.epochs, told.learning_rate) == (7, 0.5)
