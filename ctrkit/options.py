@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,16 +49,16 @@ def check_choice(what: str, name: str, known: Iterable[str]) -> None:
 
 
 def check_positive(**values: float) -> None:
-    """Raise ``ValueError`` unless every value is above zero."""
+    """Raise ``ValueError`` unless every value is above zero, and finite."""
     for name, value in values.items():
-        if not value > 0:
+        if not 0 < value < math.inf:
             raise ValueError(f"{name} must be positive, got {value!r}")
 
 
 def check_not_negative(**values: float) -> None:
-    """Raise ``ValueError`` unless every value is zero or more."""
+    """Raise ``ValueError`` unless every value is zero or more, and finite."""
     for name, value in values.items():
-        if not value >= 0:
+        if not 0 <= value < math.inf:
             raise ValueError(f"{name} must not be negative, got {value!r}")
 
 

@@ -14,9 +14,10 @@ from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.tables import standings_table
 from ctrkit.data import PrepareConfig
 from ctrkit.distill import PHASES, DistillConfig, NewModel, distill_run
+from ctrkit.distill.experiment import phase_folder
 from ctrkit.models import MODELS, model_options
 from ctrkit.options import check_choice, from_mapping
-from ctrkit.serving.folder import DATA, claim
+from ctrkit.serving.folder import DATA, METRICS, claim, read_json
 from ctrkit.training import TrainConfig
 
 DEFAULT_STUDENT = "dagfm"
@@ -53,7 +54,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--restart",
         choices=PHASES,
-        help="do this phase and those after it anew (default: keep finished ones)",
+        help="do this phase anew, and those built on it (default: keep finished ones)",
     )
     add_raw_files(parser)
     add_options(parser, "distillation", DistillConfig)
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments,
         options["data"],
         settings.get("data", {}),
-        out.with_name(out.name + ".phases") / DATA,
+        phase_folder(out) / DATA,
     )
     print(data, file=sys.stderr)
     outcome = distill_run(
@@ -103,30 +104,33 @@ def run(arguments: argparse.Namespace) -> None:
 def teacher_of(
     arguments: argparse.Namespace, train: TrainConfig
 ) -> NewModel | Sequence[str | Path]:
-    """Return the runs that were named, or the model that is to be trained.
+    """Return the runs that were named, or the model that is to be trained; a folder is a run.
 
     Raises:
-        FileNotFoundError: if a teacher is neither a folder nor a model.
+        FileNotFoundError: if a teacher is neither a finished run nor a model.
         ValueError: if a settings file is given for a finished run.
     """
     named: list[str] = arguments.teacher
-    is_new = len(named) == 1 and not Path(named[0]).exists()
+    is_new = len(named) == 1 and not Path(named[0]).is_dir()
     if not is_new:
         for name in named:
-            if not Path(name).exists():
+            if not Path(name).is_dir():
                 raise FileNotFoundError(
                     f"--teacher {name} must be the folder of a finished run, got none such; "
                     "only a single teacher can be trained here, by the name of its model"
                 )
+            read_json(Path(name), METRICS)
         if arguments.teacher_config is not None:
             raise ValueError(
                 f"--teacher-config is for a teacher to train, {named[0]} is trained already"
             )
         return named
+    if named[0] not in MODELS and len(Path(named[0]).parts) > 1:
+        raise FileNotFoundError(f"--teacher {named[0]}: there is no such folder of a run")
     check_choice("teacher", named[0], MODELS)
     if arguments.teacher_config is None:
         return NewModel(name=named[0], train=train)
-    settings = read_settings(arguments.teacher_config, ["model", "train", "data"])
+    settings = read_settings(arguments.teacher_config, ["model", "train"])
     model = settings.get("model", {})
     if model.pop("name", named[0]) != named[0]:
         raise ValueError(

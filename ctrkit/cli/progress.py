@@ -103,9 +103,14 @@ class TrainingBar:
             valid = "no validation rows"
         else:
             valid = f"valid auc {record.valid_auc:.5f}  logloss {record.valid_logloss:.5f}"
+        if record.valid_criterion is not None:
+            valid += f"  distance {record.valid_criterion:.5f}"
+        if record.train_loss is None or record.rows_per_second is None:
+            trained = "as it came     "
+        else:
+            trained = f"loss {record.train_loss:.5f}  {record.rows_per_second:9,.0f} rows/s"
         tqdm.write(
-            f"epoch {record.epoch:6.2f}  loss {record.train_loss:.5f}  {valid}  "
-            f"rate {record.learning_rate:.1e}  {record.rows_per_second:,.0f} rows/s"
+            f"epoch {record.epoch:6.2f}  {trained}  rate {record.learning_rate:.1e}  {valid}"
             f"{'  best' if record.best and record.valid_auc is not None else ''}",
             file=sys.stderr,
         )

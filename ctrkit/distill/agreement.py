@@ -50,7 +50,8 @@ def agreement(student: NDArray[np.float32], teacher: NDArray[np.float32]) -> Agr
     if told_apart == 0:
         raise ValueError(f"the teacher must tell rows apart, got one logit for {len(theirs)} rows")
     by_student = _pairs_told_apart(ours)
-    # Kendall's tau-b is (alike - unlike) / sqrt(told apart by one * told apart by the other).
+    # Kendall's tau-b is (alike - unlike) / sqrt(told apart by one * told apart by the other);
+    # pandas takes it from SciPy, which comes with scikit-learn.
     alike = 0.5
     if by_student:
         tau = pd.Series(ours).corr(pd.Series(theirs), method="kendall")

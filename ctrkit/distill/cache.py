@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrkit.data import PreparedData
-from ctrkit.distill.teachers import Teacher, compute_logits, fingerprint_of
-from ctrkit.files import save_json, written_aside
+from ctrkit.data.folder import new_folder
+from ctrkit.distill.teachers import Teacher, compute_logits, fingerprint_of, models_of
+from ctrkit.fields import Cardinalities
+from ctrkit.files import check_writable, save_json
 
 FOLDER = "teachers"
 """Folder in the prepared data that holds the logits of teachers, each in a folder of its own."""
 
 FORMAT_VERSION = 1
+DESCRIPTION = "logits.json"
 PARTS = ("train", "valid")
 
 
@@ -57,16 +60,52 @@ def teacher_logits(teacher: Teacher, data: Any) -> TeacherLogits:
             kept there is damaged or of another data set.
     """
     name = fingerprint_of(teacher)
-    if not isinstance(data, PreparedData) or name is None:
-        train, valid = _compute(teacher, data)
-        return TeacherLogits(train, valid, name, None, reused=False)
+    if not isinstance(data, PreparedData):
+        return TeacherLogits(*_compute(teacher, data), name, None, reused=False)
+    _check_fields(teacher, data)
+    if name is None:
+        return TeacherLogits(*_compute(teacher, data), name, None, reused=False)
     of_both = hashlib.sha256(f"{name} {_fingerprint(data)}".encode()).hexdigest()
     folder = data.path / FOLDER / of_both[:16]
-    if folder.exists() and (folder / "logits.json").exists():
+    if (folder / DESCRIPTION).exists():
         return load_logits(folder, data, teacher=name)
+    check_keepable(data)
     train, valid = _compute(teacher, data)
     _save(folder, data, name, train, valid)
     return TeacherLogits(train, valid, name, folder, reused=False)
+
+
+def check_keepable(data: PreparedData) -> None:
+    """Make sure, before long work, that logits can be kept beside the prepared data.
+
+    Raises:
+        OSError: if the folder is not writable.
+    """
+    folder = data.path / FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+        check_writable(folder / DESCRIPTION)
+    except OSError as error:
+        raise OSError(
+            f"cannot keep the teacher's logits in {folder}: {error.strerror or error}; "
+            "copy the prepared data to where you may write"
+        ) from error
+
+
+def _check_fields(teacher: Teacher, data: PreparedData) -> None:
+    for model in models_of(teacher) or ():
+        if tuple(model.cardinalities) != tuple(data.cardinalities):
+            raise ValueError(
+                f"the teacher's fields must be those of {data.path}, got a {type(model).__name__} "
+                f"for {_spell(model.cardinalities)} instead of {_spell(data.cardinalities)}; "
+                "give the data that it was trained on"
+            )
+
+
+def _spell(cardinalities: Cardinalities) -> str:
+    sizes = [n if isinstance(n, int) else n.cardinality for n in cardinalities]
+    shown = ", ".join(map(str, sizes[:3])) + (", ..." if len(sizes) > 3 else "")
+    return f"{len(sizes)} fields of {shown} ids"
 
 
 def load_logits(
@@ -126,34 +165,18 @@ def _save(
     train: NDArray[np.float32],
     valid: NDArray[np.float32] | None,
 ) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(
-            f"cannot keep the teacher's logits in {folder}: {error.strerror}; "
-            "copy the prepared data to where you may write"
-        ) from error
-    sums = {}
-    for part, logits in (("train", train), ("valid", valid)):
-        if logits is None:
-            continue
-        with written_aside(folder / f"{part}.npy") as temporary, temporary.open("wb") as file:
-            np.save(file, logits)
-        sums[part] = _sha256(logits)
-    # Last: a folder that has it is whole.
-    save_json(
-        folder / "logits.json",
-        {
-            "format_version": FORMAT_VERSION,
-            "teacher": teacher,
-            "data": _fingerprint(data),
-            "sha256": sums,
-        },
-    )
+    with new_folder(folder, force=True, durable=True) as aside:
+        sums = {}
+        for part, logits in (("train", train), ("valid", valid)):
+            if logits is not None:
+                np.save(aside / f"{part}.npy", logits)
+                sums[part] = _sha256(logits)
+        described = {"teacher": teacher, "data": _fingerprint(data), "sha256": sums}
+        save_json(aside / DESCRIPTION, {"format_version": FORMAT_VERSION, **described})
 
 
 def _describe(folder: Path) -> dict[str, Any]:
-    path = folder / "logits.json"
+    path = folder / DESCRIPTION
     if not path.exists():
         raise FileNotFoundError(f"{folder} holds no teacher's logits: it has no {path.name}")
     try:

@@ -107,16 +107,20 @@ class DistillConfig:
 
     def distilling(self, train: TrainConfig) -> TrainConfig:
         """Return the options of the distillation, made of those with which one would train."""
-        return replace(
-            train,
-            epochs=self.distill_epochs or DISTILL_EPOCHS * train.epochs,
-            learning_rate=self.distill_learning_rate or DISTILL_RATE * train.learning_rate,
-        )
+        rate = self.distill_learning_rate or DISTILL_RATE * train.learning_rate
+        monitor = "auc" if self.select_by == "auc" else train.monitor
+        epochs = self.distill_epochs or DISTILL_EPOCHS * train.epochs
+        return replace(_with_rate(train, rate), epochs=epochs, monitor=monitor)
 
     def finetuning(self, train: TrainConfig) -> TrainConfig:
         """Return the options of the fine-tuning, made of those with which one would train."""
-        return replace(
-            train,
-            epochs=self.finetune_epochs or train.epochs,
-            learning_rate=self.finetune_learning_rate or FINETUNE_RATE * train.learning_rate,
-        )
+        rate = self.finetune_learning_rate or FINETUNE_RATE * train.learning_rate
+        return replace(_with_rate(train, rate), epochs=self.finetune_epochs or train.epochs)
+
+
+def _with_rate(train: TrainConfig, rate: float) -> TrainConfig:
+    """Return options with another step size, that of the table changed by the same factor."""
+    table = train.table_learning_rate
+    if table is not None:
+        table *= rate / train.learning_rate
+    return replace(train, learning_rate=rate, table_learning_rate=table)

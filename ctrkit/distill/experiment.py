@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ctrkit.data import PreparedData
+from ctrkit.distill.cache import check_keepable
 from ctrkit.distill.config import DistillConfig
 from ctrkit.distill.standing import Column, Standing, standings
 from ctrkit.distill.teachers import fingerprint_of
@@ -22,10 +23,27 @@ from ctrkit.serving.experiment import check_parts, new_model, recipe
 from ctrkit.serving.folder import CHECKPOINTS, CONFIG, METRICS, claim, read_json
 from ctrkit.training import Observer, TrainConfig, Trainer, TrainResult
 
-PHASES = ("teacher", "alone", "distillation", "finetuning")
-"""In order; a phase that is done anew is followed by all that come after it."""
+PHASES = {
+    "teacher": ("teacher", "distillation", "finetuning"),
+    "alone": ("alone",),
+    "distillation": ("distillation", "finetuning"),
+    "finetuning": ("finetuning",),
+}
+"""The phases in order, each with those that are done anew when it is: what builds on it."""
+
+NAMES = {"distillation": "distilled", "finetuning": "finetuned"}
+"""What the model that a phase leaves is called, where not as the phase."""
 
 TABLE = "distillation.json"
+
+
+def phase_folder(out: Path, phase: str | None = None) -> Path:
+    """Return where a phase's run lies, or the folder beside `out` that holds all but the last."""
+    if phase == "finetuning":
+        return out
+    named = out if out.name else out.resolve()
+    beside = named.with_name(named.name + ".phases")
+    return beside if phase is None else beside / NAMES.get(phase, phase)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +79,7 @@ class DistillOutcome:
 def distill_run(
     data: PreparedData,
     *,
-    teacher: NewModel | Sequence[str | Path],
+    teacher: NewModel | str | Path | Sequence[str | Path],
     student: NewModel,
     config: DistillConfig | None = None,
     out: str | Path,
@@ -75,18 +93,18 @@ def distill_run(
     """Train or take a teacher, distil a student, fine-tune it, and measure all of them.
 
     `out` becomes the student's run, which is like any other; beside it, ``OUT.phases/`` holds a
-    run for each other phase: ``teacher`` (if it was trained here), ``alone`` and ``distilled``. A
-    finished phase with the same recipe is kept, so that a call after an interruption goes on
-    where it was; `restart` names the first phase to do anew.
+    run for each other phase, ``teacher`` (if it was trained here), ``alone`` and ``distilled``,
+    and the table. A finished phase with the same recipe is kept, so that a call after an
+    interruption goes on where it was.
 
     Args:
         data: prepared rows.
-        teacher: what to train, or the run folders of finished teachers; several are an ensemble.
+        teacher: what to train, or the run folder of a finished teacher; several are an ensemble.
         student: the student and the options of its training.
         config: options of the distillation.
         out: folder of the student's run.
         alone: train the student without a teacher as well, for comparison.
-        restart: the first of `PHASES` to do anew, though it is finished.
+        restart: one of `PHASES`, to do anew though it is finished, with those built on it.
         observers: makes those who are told how a phase goes, for each phase.
         say: is told, in words, which phase begins.
         command: the command line, for ``config.json``.
@@ -94,20 +112,30 @@ def distill_run(
 
     Raises:
         FileExistsError: if `out` holds something else, or another finished run.
-        ValueError: if an option is wrong, a teacher is of another schema, student and teacher do
-            not fit, or a part of the data has one class only.
+        ValueError: if an option is wrong, a teacher is of another schema, or lies where this would
+            write, student and teacher do not fit, or there are no rows to measure on.
+        OSError: if the teacher's logits cannot be kept beside the data.
         FloatingPointError: if the loss is not finite.
     """
     if restart is not None:
         check_choice("phase", restart, PHASES)
+    if restart == "alone" and not alone:
+        raise ValueError("restart 'alone' and no training of the student alone exclude each other")
+    if restart == "teacher" and not isinstance(teacher, NewModel):
+        raise ValueError(f"restart 'teacher' needs a teacher to train, got the run {teacher}")
     out = Path(out)
     check_parts(data)
+    if not len(data.test) and not len(data.valid):
+        raise ValueError(
+            f"a distillation needs test or validation rows to measure on, {data.path} has none"
+        )
     work = _Work(
         data=data,
         student=student,
         config=config or DistillConfig(),
         out=out,
-        first=0 if force else PHASES.index(restart) if restart else len(PHASES),
+        anew=frozenset(PHASES if force else PHASES[restart] if restart else ()),
+        force=force,
         observers=observers,
         say=say or _nothing,
         command=command,
@@ -132,22 +160,18 @@ class _Work:
     student: NewModel
     config: DistillConfig
     out: Path
-    first: int
+    anew: frozenset[str]
+    force: bool
     observers: Callable[[], Sequence[Observer]]
     say: Callable[[str], None]
     command: Sequence[str]
 
-    def folder(self, phase: str) -> Path:
-        if phase == "finetuning":
-            return self.out
-        beside = self.out.with_name(self.out.name + ".phases")
-        return beside / ("distilled" if phase == "distillation" else phase)
-
-    def teacher_models(self, teacher: NewModel | Sequence[str | Path]) -> _Teacher:
+    def teacher_models(self, teacher: NewModel | str | Path | Sequence[str | Path]) -> _Teacher:
         if isinstance(teacher, NewModel):
             model = new_model(self.data, teacher.name, teacher.options, seed=teacher.train.seed)
-            return _Teacher([model], teacher, [self.folder("teacher")])
-        runs = [Run(folder, device=self.student.train.device) for folder in teacher]
+            return _Teacher([model], teacher, [phase_folder(self.out, "teacher")])
+        named = [teacher] if isinstance(teacher, (str, Path)) else teacher
+        runs = [Run(folder, device=self.student.train.device) for folder in named]
         for run in runs:
             theirs, ours = run.encoder.fingerprint, self.data.encoder.fingerprint
             if theirs != ours:
@@ -156,20 +180,51 @@ class _Work:
                     f"({theirs[:12]}) than {self.data.path} has ({ours[:12]}); give the prepared "
                     f"data it was trained on ({run.config['data']['path']}), or name a model"
                 )
+            if run.config["data"].get("fingerprint") != self.data.info["fingerprint"]:
+                self.say(
+                    f"teacher {run.folder} was trained on another preparation than "
+                    f"{self.data.path}: it may have learnt from rows it is measured on here"
+                )
         return _Teacher([run.model for run in runs], None, [run.folder for run in runs])
 
     def check(self, teacher: _Teacher) -> None:
         """Make sure, before any phase, that student and teacher fit and folders are ours."""
-        fresh = self.new_student()
-        DistillationTrainer(self.config).table_source(fresh, teacher.built)
-        for phase in PHASES:
-            claim(self.folder(phase), force=True)
-        if (self.out / METRICS).exists() and self.first == len(PHASES):
-            had = read_json(self.out, CONFIG)
-            ours = recipe(fresh, self.config.finetuning(self.student.train), {})
-            same = {**had.get("distill", {}), **to_mapping(self.config)} == had.get("distill")
-            if not (same and self._was_made_by(had, ours)):
-                claim(self.out, force=False)
+        self.table_of(teacher.built)
+        check_keepable(self.data)
+        written = {phase: phase_folder(self.out, phase).resolve() for phase in PHASES}
+        for folder in [] if teacher.new else teacher.folders:
+            for phase, path in written.items():
+                if folder.resolve() == path:
+                    raise ValueError(
+                        f"teacher {folder} lies where phase {phase!r} would be written; "
+                        "give another --out"
+                    )
+        for path in written.values():
+            claim(path, force=True)
+        if (self.out / METRICS).exists() and not self._may_replace(teacher):
+            claim(self.out, force=False)
+
+    def _may_replace(self, teacher: _Teacher) -> bool:
+        """Return whether a finished run in `out` is ours: of this recipe, or to be done anew."""
+        had = read_json(self.out, CONFIG)
+        distilled = had.get("distill", {})
+        if self.force or distilled.get("phase") != "finetuning":
+            return self.force
+        if "finetuning" in self.anew:
+            return True
+        if teacher.new is None:
+            same_teacher = distilled.get("teacher") == fingerprint_of(teacher.built)
+        else:
+            same_teacher = self._is_kept("teacher", teacher.built[0], teacher.new.train, {})
+        ours = recipe(self.new_student(), self.config.finetuning(self.student.train), {})
+        same_config = to_mapping(self.config).items() <= distilled.items()
+        return same_teacher and same_config and self._was_made_by(had, ours)
+
+    def table_of(self, models: Sequence[CTRModel]) -> str:
+        """Return whether the student's table is a ``"copy"`` or its ``"own"``."""
+        trainer = DistillationTrainer(self.config)
+        source = trainer.table_source(self.new_student(), _one_or_all(models))
+        return "own" if source is None else "copy"
 
     def new_student(self) -> CTRModel:
         student = self.student
@@ -195,7 +250,11 @@ class _Work:
             fit = self._plain_fit(student.train)
             trained = self._phase("alone", self.new_student(), student.train, {}, fit)
             columns.append(self._column("alone", trained))
-        described = {**to_mapping(self.config), "teacher": fingerprint_of(models)}
+        described = {
+            **to_mapping(self.config),
+            "teacher": fingerprint_of(models),
+            "table": self.table_of(models),
+        }
         distilled = self._phase(
             "distillation",
             self.new_student(),
@@ -217,10 +276,9 @@ class _Work:
         )
         columns.append(self._column("finetuning", finetuned))
         part = "test" if len(data.test) else "valid"
-        table = standings(columns, getattr(data, part))
-        save_json(
-            self.out / TABLE, {"rows": part, "models": [standing.to_dict() for standing in table]}
-        )
+        table = standings(columns, getattr(data, part), what=part)
+        figures = {"rows": part, "models": [entry.to_dict() for entry in table]}
+        save_json(phase_folder(self.out) / TABLE, figures)
         return DistillOutcome(student=finetuned.eval(), standings=table, part=part)
 
     def _plain_fit(
@@ -241,13 +299,17 @@ class _Work:
         fit: Callable[[CTRModel, Sequence[Observer], Path], TrainResult],
     ) -> CTRModel:
         """Return the phase's model: that of the finished run with this recipe, or a new one."""
-        folder = self.folder(phase)
+        folder = phase_folder(self.out, phase)
         more = {"distill": dict(described)} if described else {}
-        may_keep = (folder / METRICS).exists() and PHASES.index(phase) < self.first
-        if may_keep and self._was_made_by(read_json(folder, CONFIG), recipe(model, config, more)):
+        if self._is_kept(phase, model, config, more):
             self.say(f"{phase}: finished already, kept ({folder})")
             return Run(folder, device=config.device).model
-        self.say(f"{phase}: {type(model).__name__}")
+        table = ""
+        if phase == "distillation":
+            is_copy = described["table"] == "copy"
+            table = ", its table a copy of the teacher's" if is_copy else ", with its own table"
+        self.say(f"{phase}: {type(model).__name__}{table}")
+        (phase_folder(self.out) / TABLE).unlink(missing_ok=True)  # it was of other weights
         return record_run(
             self.data,
             model,
@@ -259,9 +321,18 @@ class _Work:
             more=more,
         ).model
 
+    def _is_kept(
+        self, phase: str, model: CTRModel, config: TrainConfig, more: Mapping[str, Any]
+    ) -> bool:
+        """Return whether a phase is finished already, with the same recipe."""
+        folder = phase_folder(self.out, phase)
+        if phase in self.anew or not (folder / METRICS).exists():
+            return False
+        return self._was_made_by(read_json(folder, CONFIG), recipe(model, config, more))
+
     def _column(self, phase: str, model: CTRModel) -> Column:
-        name = {"distillation": "distilled", "finetuning": "finetuned"}.get(phase, phase)
-        return name, [model], [_checkpoint(self.folder(phase))]
+        files = [_checkpoint(phase_folder(self.out, phase))]
+        return NAMES.get(phase, phase), [model], files
 
 
 def _checkpoint(folder: Path) -> Path:

@@ -54,18 +54,19 @@ Column = tuple[str, Sequence[CTRModel], Sequence[Path]]
 """A name, the models (several are an ensemble) and their checkpoint files."""
 
 
-def standings(columns: Sequence[Column], rows: Dataset) -> tuple[Standing, ...]:
+def standings(columns: Sequence[Column], rows: Dataset, *, what: str) -> tuple[Standing, ...]:
     """Measure models on rows with labels; the first is the teacher, which others are compared with.
 
     Args:
         columns: what to measure.
         rows: what they are scored on.
+        what: the rows' name, for messages.
     """
     labels = np.asarray(rows.labels)
     theirs: NDArray[np.float32] | None = None
     found = []
     for name, models, files in columns:
-        logits = compute_logits(models, rows, what="table's")
+        logits = compute_logits(models, rows, what=what)
         metrics = compute_metrics(labels, probabilities(logits))
         costs = [cost_of(model) for model in models]
         found.append(

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import nn
 
-from ctrkit.models import CTRModel
+from ctrkit import __version__
+from ctrkit.models import MODELS, CTRModel
 from ctrkit.options import to_mapping
 from ctrkit.training import score
 from ctrkit.training.batches import Examples
+from ctrkit.training.scoring import eval_mode
 
 CALLABLE_ROWS = 4096
 """Rows that a callable teacher is given at a time."""
 
-Teacher = CTRModel | Sequence[CTRModel] | Callable[[Tensor, Tensor | None], Any]
-"""A model; several, whose logits are averaged; or ``ids (B, S), values (B, V) -> logits (B,)``."""
+Teacher = CTRModel | Sequence[CTRModel] | Callable[..., Any]
+"""A model; several, whose logits are averaged; or a callable that returns logits ``(B,)`` for ids
+``(B, S)``, given values ``(B, V)`` as well where the data has numbers kept as values."""
 
 
 def models_of(teacher: Teacher) -> tuple[CTRModel, ...] | None:
@@ -81,32 +85,41 @@ def compute_logits(teacher: Teacher, rows: Examples, *, what: str) -> NDArray[np
 
 
 def _called(teacher: Any, rows: Examples) -> NDArray[np.float32]:
+    is_module = isinstance(teacher, nn.Module)
+    device = _device_of(teacher) if is_module else torch.device("cpu")
     parts = [np.empty(0, np.float32)]
-    for start in range(0, len(rows.labels), CALLABLE_ROWS):
-        chunk = slice(start, start + CALLABLE_ROWS)
-        ids = torch.from_numpy(np.array(rows.ids[chunk]))
-        values = None if rows.values is None else torch.from_numpy(np.array(rows.values[chunk]))
-        with torch.no_grad():
-            logits = torch.as_tensor(teacher(ids, values)).detach().float().cpu().numpy()
-        if logits.shape != (len(ids),):
-            raise ValueError(
-                f"a callable teacher must return logits of shape ({len(ids)},) for ids of shape "
-                f"{tuple(ids.shape)}, got {logits.shape}"
-            )
-        parts.append(logits)
+    with torch.no_grad(), eval_mode(teacher) if is_module else nullcontext():
+        for start in range(0, len(rows.labels), CALLABLE_ROWS):
+            chunk = slice(start, start + CALLABLE_ROWS)
+            arrays = (rows.ids, rows.values)
+            given = [np.array(array[chunk]) for array in arrays if array is not None]
+            tensors = (torch.from_numpy(array).to(device) for array in given)
+            logits = torch.as_tensor(teacher(*tensors)).detach().float().cpu().numpy()
+            if logits.shape != (len(given[0]),):
+                raise ValueError(
+                    f"a callable teacher must return logits of shape ({len(given[0])},) for ids "
+                    f"of shape {given[0].shape}, got {logits.shape}"
+                )
+            parts.append(logits)
     return np.concatenate(parts)
+
+
+def _device_of(module: nn.Module) -> torch.device:
+    some = next(module.parameters(), None)
+    return torch.device("cpu") if some is None else some.device
 
 
 def fingerprint_of(teacher: Teacher) -> str | None:
     """Return what tells a teacher from any other: SHA-256 of its class, options and weights.
 
-    A callable has one only if it says so, by an attribute ``fingerprint``; else None.
+    The models of `MODELS` have one. Code that may change between two runs has not, unless it
+    says so by an attribute ``fingerprint``: a callable, a class of the caller's own.
     """
     models = models_of(teacher)
-    if models is None:
+    if models is None or not all(type(model) in MODELS.values() for model in models):
         named = getattr(teacher, "fingerprint", None)
         return None if named is None else hashlib.sha256(str(named).encode()).hexdigest()
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(__version__.encode())
     for model in models:
         fields = [
             entry if isinstance(entry, int) else to_mapping(entry) for entry in model.cardinalities

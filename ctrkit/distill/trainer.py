@@ -17,6 +17,8 @@ from ctrkit.distill.teachers import Teacher, models_of
 from ctrkit.models import CTRModel
 from ctrkit.models.shared_table import check_same_table, take_table
 from ctrkit.training import Observer, TrainConfig, Trainer, TrainResult
+from ctrkit.training.compute import choose_device
+from ctrkit.training.trainer import check_rows
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class DistillationTrainer:
         Args:
             student: any model but the teacher itself.
             teacher: a model, several (the mean of their logits), or a callable
-                ``ids (B, S), values (B, V) or None -> logits (B,)``.
+                ``ids (B, S) -> logits (B,)`` (``ids, values`` where the data has values).
             data: prepared data, or any object whose ``train`` and ``valid`` are encoded rows.
 
         Raises:
@@ -105,13 +107,15 @@ class DistillationTrainer:
                 learn from, or the teacher's logits are not finite.
             FloatingPointError: if the loss is not finite.
         """
+        config = self.config.distilling(self.train)
+        choose_device(config.device)
+        check_rows(data.train, _valid_rows(data))
         copied_from = self.table_source(student, teacher)
         logits = teacher_logits(teacher, data)
         if copied_from is not None:
             take_table(copied_from, student)
             student.embedding.requires_grad_(False)
         try:
-            config = self.config.distilling(self.train)
             return Trainer(config, observers=self.observers).fit(
                 student,
                 data.train,
@@ -122,14 +126,15 @@ class DistillationTrainer:
                 criterion=self._criterion(logits),
             )
         finally:
-            student.embedding.requires_grad_(True)
+            if copied_from is not None:
+                student.embedding.requires_grad_(True)
 
     def finetune(
         self, student: CTRModel, data: Any, *, checkpoints: str | Path | None = None
     ) -> TrainResult:
         """Train `student` on the clicks, its table included; leaves it with its best weights.
 
-        These are the ones it came with if no validation of the fine-tuning has a better AUC.
+        These are the ones it came with if no validation of the fine-tuning is better.
 
         Raises:
             ValueError: if there are no rows to learn from.
@@ -176,4 +181,5 @@ class DistillationTrainer:
 
 
 def _valid_rows(data: Any) -> Any:
-    return getattr(data, "valid", None)
+    valid = getattr(data, "valid", None)
+    return None if valid is None or len(valid.labels) == 0 else valid

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ctrkit.models.base import CTRModel
@@ -20,8 +21,8 @@ class Cost:
     Attributes:
         table_parameters: numbers of the embedding tables.
         net_parameters: all other numbers.
-        multiply_adds: those of all matrix products for one row, as they are computed; elementwise
-            work and the reading of the table are not counted.
+        multiply_adds: those of all matrix products for one row, ids to logit, as they are
+            computed; elementwise work and the reading of the table are not counted.
     """
 
     table_parameters: int
@@ -40,14 +41,18 @@ def cost_of(model: CTRModel) -> Cost:
     tables = sum(table.numel() for table in model.embedding.tables)
     everything = sum(parameter.numel() for parameter in model.parameters())
     some = next(model.parameters())
-    vectors = torch.zeros(
-        ROWS, model.num_fields, model.embedding_dim, device=some.device, dtype=some.dtype
-    )
+    shapes = model.embedding.shapes
+    num_slots = sum(shape.num_slots for shape in shapes)
+    num_values = sum(shape.has_value for shape in shapes)
+    ids = torch.zeros(ROWS, num_slots, dtype=torch.int64, device=some.device)
+    values = torch.zeros(ROWS, num_values, device=some.device, dtype=some.dtype)
     was_training = model.training
     model.eval()
+    # The plain form of attention, for the fused ones are not counted on every device.
+    plain = sdpa_kernel(SDPBackend.MATH)
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            model.interact(vectors)
+        with torch.no_grad(), plain, FlopCounterMode(display=False) as counter:
+            model(ids, values if num_values else None)
     finally:
         model.train(was_training)
     return Cost(

@@ -164,7 +164,11 @@ def record_run(
 
 def recipe(model: CTRModel, config: TrainConfig, more: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a run is made of as plain data: on the same rows, it gives the same run."""
-    name = next(key for key, kind in MODELS.items() if type(model) is kind)
+    name = next((key for key, kind in MODELS.items() if type(model) is kind), None)
+    if name is None:
+        raise ValueError(
+            f"model must be one of MODELS to be opened again, got a {type(model).__name__}"
+        )
     return {
         "format_version": FORMAT_VERSION,
         "ctrkit": __version__,

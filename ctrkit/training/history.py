@@ -21,26 +21,27 @@ class Record:
     Attributes:
         step: optimizer steps so far.
         epoch: passes over the training rows so far; 0.5 is half of the first.
-        train_loss: mean loss per row since the last validation, in nats, L2 terms not counted; 0
-            before the first step.
+        train_loss: mean loss per row since the last validation, L2 terms not counted: in nats,
+            where it is the loss on clicks; None before the first step.
         valid_auc: AUC on the validation rows; None in a run without them, as `valid_logloss`.
         valid_logloss: mean loss per validation row, in nats.
         valid_criterion: what chose the best weights in place of AUC or logloss, if anything did;
             smaller is better (in distillation, the distance from the teacher).
         learning_rate: step size at that moment.
-        rows_per_second: training rows per second since the last validation.
+        rows_per_second: training rows per second since the last validation; None before the
+            first step.
         elapsed_seconds: seconds since the run began, validations included.
         best: whether this is the best validation so far.
     """
 
     step: int
     epoch: float
-    train_loss: float
+    train_loss: float | None
     valid_auc: float | None
     valid_logloss: float | None
     valid_criterion: float | None
     learning_rate: float
-    rows_per_second: float
+    rows_per_second: float | None
     elapsed_seconds: float
     best: bool
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TypeVar
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from ctrkit.models import CTRModel
 from ctrkit.training.batches import Examples
-from ctrkit.training.scoring import score_stream
+from ctrkit.training.compute import full_rate
+from ctrkit.training.scoring import eval_mode
 
 T = TypeVar("T", bound=np.generic)
 
@@ -29,8 +31,9 @@ def latency(
 ) -> dict[int, float]:
     """Return the median seconds per row for requests of the given sizes, ids to logits.
 
-    Several models are an ensemble, whose members answer one after the other. The rows of a
-    request repeat where there are fewer rows. On CUDA the way to the device and back is counted.
+    It is the model's own time, as a server has that keeps it in eval mode: raw rows are ids
+    already. Several models are an ensemble, whose members answer one after the other. The rows of
+    a request repeat where there are fewer rows. On CUDA the way to the device and back is counted.
 
     Raises:
         ValueError: if there are no rows.
@@ -41,17 +44,20 @@ def latency(
 
 
 def _median_seconds(models: Sequence[CTRModel], rows: Examples, size: int) -> float:
-    ids = _repeated(rows.ids, size)
-    values = None if rows.values is None else _repeated(rows.values, size)
+    ids = torch.from_numpy(_repeated(rows.ids, size))
+    values = None if rows.values is None else torch.from_numpy(_repeated(rows.values, size))
+    devices = [next(model.parameters()).device for model in models]
     times: list[float] = []
-    while sum(times) < SECONDS or len(times) < 3:
-        began = time.perf_counter()
-        for model in models:
-            for _ in score_stream(model, [(ids, values)]):
-                pass
-            if next(model.parameters()).device.type == "cuda":
-                torch.cuda.synchronize()
-        times.append(time.perf_counter() - began)
+    with ExitStack() as stack:
+        for model, device in zip(models, devices, strict=True):
+            stack.enter_context(eval_mode(model))
+            stack.enter_context(full_rate(device))
+        stack.enter_context(torch.inference_mode())
+        while sum(times) < SECONDS or len(times) < 3:
+            began = time.perf_counter()
+            for model, device in zip(models, devices, strict=True):
+                model(ids.to(device), None if values is None else values.to(device)).cpu()
+            times.append(time.perf_counter() - began)
     return statistics.median(times[1:])  # the first one warms up
 
 

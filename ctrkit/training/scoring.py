@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from ctrkit.models import CTRModel
 from ctrkit.training.batches import Examples, check_ids, id_limits
@@ -46,7 +47,7 @@ def score_stream(
     for ids, values in _rechunked(blocks, chunk_rows):
         check_ids(ids, limits)
         # Entered for each chunk, so that the caller's code between two runs as it always does.
-        with _eval_mode(model), full_rate(device), torch.inference_mode():
+        with eval_mode(model), full_rate(device), torch.inference_mode():
             with autocast(device, precision):
                 logits = model(
                     torch.from_numpy(ids).to(device),
@@ -57,7 +58,8 @@ def score_stream(
 
 
 @contextmanager
-def _eval_mode(model: CTRModel) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model into eval mode for a block, and back."""
     was_training = model.training
     model.eval()
     try:

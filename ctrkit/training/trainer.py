@@ -139,7 +139,7 @@ def require_both_classes(what: str, rows: Examples) -> None:
 
 
 class _Aim(NamedTuple):
-    """What a run minimises, and what chooses its best weights (None: the config's monitor)."""
+    """What a run minimises, and how its best weights are chosen; see `Trainer.fit`."""
 
     loss: Callable[[Batch], Tensor]
     targets: NDArray[np.float32] | None
@@ -266,7 +266,8 @@ class _Run:
     def _validate(self) -> None:
         now = time.perf_counter()
         train_loss, rows = self.losses.mean_since_last()
-        self._require_finite("loss", train_loss)
+        if train_loss is not None:
+            self._require_finite("loss", train_loss)
         metrics, criterion = self._score_valid()
         record = Record(
             step=self.step,
@@ -276,7 +277,7 @@ class _Run:
             valid_logloss=None if metrics is None else metrics.logloss,
             valid_criterion=criterion,
             learning_rate=self.schedule.learning_rate,
-            rows_per_second=rows / (now - self.last_validation),
+            rows_per_second=rows / (now - self.last_validation) if rows else None,
             elapsed_seconds=time.perf_counter() - self.began,
             best=False,
         )
@@ -341,8 +342,10 @@ class _LossSum:
         self._rows += rows
         return float(loss) if step % self.READ_EVERY == 0 else None
 
-    def mean_since_last(self) -> tuple[float, int]:
-        mean, rows = float(self._sum) / max(1, self._rows), self._rows
+    def mean_since_last(self) -> tuple[float | None, int]:
+        """Return the mean loss and the number of rows since the last call; no rows have no mean."""
+        rows = self._rows
+        mean = float(self._sum) / rows if rows else None
         self._sum.zero_()
         self._rows = 0
         return mean, rows

@@ -71,6 +71,10 @@ def error_of(words: list[str], capsys) -> str:
     return error.splitlines()[-1]
 
 
+def table_beside(out: Path) -> dict:
+    return json.loads((Path(f"{out}.phases") / "distillation.json").read_text())
+
+
 def phases_done(capsys) -> dict[str, bool]:
     """Return, for each phase that was told of, whether it was done anew."""
     told = re.findall(r"^(\w+): (finished already)?", capsys.readouterr().err, flags=re.MULTILINE)
@@ -102,11 +106,12 @@ def test_a_named_teacher_is_trained_and_everything_is_shown(log, tmp_path, capsy
         "alone",
         "distilled",
         "data",
+        "distillation.json",
     }
 
 
 def test_table_says_what_the_runs_say(distilled, teacher):
-    table = json.loads((distilled / "distillation.json").read_text())
+    table = table_beside(distilled)
     figures = {model["name"]: model for model in table["models"]}
     folders = {
         "teacher": teacher,
@@ -139,23 +144,25 @@ def test_the_students_run_is_a_plain_run(distilled, teacher, log, tmp_path, caps
     assert json.loads(figures.read_text())["test"]["auc"] == metrics["test"]["auc"]
 
 
-def test_nothing_of_the_teacher_is_in_the_students_run(distilled, teacher):
+def test_nothing_of_the_teacher_is_in_the_students_run(distilled, teacher, tmp_path):
     names = {path.name for path in distilled.iterdir()}
     assert names == {
         "checkpoints",
         "config.json",
-        "distillation.json",
         "history.csv",
         "metrics.json",
         "schema.json",
         "vocabularies",
     }
-    student, its_teacher = Run(distilled).model, Run(teacher).model
-    theirs = {tensor.numpy().tobytes() for tensor in its_teacher.state_dict().values()}
-    for checkpoint in (distilled / "checkpoints").iterdir():
-        content = torch.load(checkpoint, weights_only=True)
-        assert content["model"].keys() == student.state_dict().keys()
-        assert not {tensor.numpy().tobytes() for tensor in content["model"].values()} & theirs
+    # Its table began as a copy of the teacher's; where it has its own, no tensor is the teacher's.
+    out = tmp_path / "own"
+    words = ["distill", str(teacher / "data"), "--teacher", str(teacher), "--out", str(out)]
+    assert main([*words, *STUDENT, "--student-table", "own", "--no-alone"]) == 0
+    theirs = {tensor.numpy().tobytes() for tensor in Run(teacher).model.state_dict().values()}
+    for checkpoint in (out / "checkpoints").iterdir():
+        content = torch.load(checkpoint, weights_only=True)["model"]
+        assert content.keys() == Run(distilled).model.state_dict().keys()
+        assert not {tensor.numpy().tobytes() for tensor in content.values()} & theirs
 
 
 def test_finished_phases_are_kept(again, capsys):
@@ -166,7 +173,7 @@ def test_finished_phases_are_kept(again, capsys):
 @pytest.mark.parametrize(
     ("phase", "expected"),
     [
-        ("alone", {"alone": True, "distillation": True, "finetuning": True}),
+        ("alone", {"alone": True, "distillation": False, "finetuning": False}),
         ("distillation", {"alone": False, "distillation": True, "finetuning": True}),
         ("finetuning", {"alone": False, "distillation": False, "finetuning": True}),
     ],
@@ -194,6 +201,60 @@ def test_a_finished_student_of_another_recipe_is_not_replaced(again, capsys):
     assert main([*again, "--kd-weight", "5", "--force"]) == 0
 
 
+def test_a_finished_student_of_another_teacher_is_not_replaced(again, teacher, tmp_path, capsys):
+    other = tmp_path / "other"
+    words = ["train", str(teacher / "data"), "--out", str(other), "--orders", "5", "--seed", "7"]
+    assert main([*words, *FAST]) == 0
+    again[again.index("--teacher") + 1] = str(other)
+    assert "holds a finished run" in error_of(again, capsys)
+
+
+def test_a_finished_run_that_is_no_student_is_not_replaced(again, capsys):
+    out = Path(again[again.index("--out") + 1])
+    config = json.loads((out / "config.json").read_text())
+    del config["distill"]
+    (out / "config.json").write_text(json.dumps(config))
+    assert "holds a finished run" in error_of([*again, "--restart", "finetuning"], capsys)
+
+
+@pytest.mark.parametrize("place", ["{teacher}", "{out}.phases/distilled"])
+def test_a_teacher_is_never_written_over(place, again, teacher, capsys):
+    out = again[again.index("--out") + 1]
+    taken = place.format(teacher=teacher, out=out)
+    again[again.index("--teacher") + 1] = taken
+    if taken == str(teacher):
+        again[again.index("--out") + 1] = taken
+    before = (Path(taken) / "metrics.json").read_bytes()
+    assert "lies where phase" in error_of([*again, "--force"], capsys)
+    assert (Path(taken) / "metrics.json").read_bytes() == before
+
+
+def test_a_stale_table_does_not_stay_beside_new_weights(again, capsys, monkeypatch):
+    out = again[again.index("--out") + 1]
+    monkeypatch.setattr("ctrkit.distill.experiment.standings", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main([*again, "--restart", "finetuning"])
+    assert not Path(f"{out}.phases/distillation.json").exists()
+
+
+def test_data_without_rows_to_measure_on_is_named_before_training(log, tmp_path, capsys):
+    words = ["distill", str(log), "--format", "criteo", "--teacher", "crossnet", *STUDENT]
+    words += ["--fractions", "1,0,0", "--out", str(tmp_path / "run")]
+    assert "a distillation needs test or validation rows to measure on" in error_of(words, capsys)
+    assert not (tmp_path / "run.phases" / "teacher").exists()
+
+
+def test_a_teacher_of_another_split_is_told_of(teacher, log, tmp_path, capsys):
+    """The same vocabulary, other rows: what it is measured on, it may have learnt from."""
+    shutil.copytree(teacher, tmp_path / "t")
+    config = json.loads((tmp_path / "t/config.json").read_text())
+    config["data"]["fingerprint"] = "0" * 64
+    (tmp_path / "t/config.json").write_text(json.dumps(config))
+    words = ["distill", str(teacher / "data"), "--teacher", str(tmp_path / "t"), "--no-alone"]
+    assert main([*words, "--out", str(tmp_path / "run"), *STUDENT]) == 0
+    assert "it may have learnt from rows it is measured on here" in capsys.readouterr().err
+
+
 def test_a_new_recipe_is_not_mistaken_for_the_old_one(again, capsys):
     assert main([*again, "--kd-weight", "5", "--restart", "finetuning"]) == 0
     assert phases_done(capsys) == {"alone": False, "distillation": True, "finetuning": True}
@@ -214,7 +275,7 @@ def test_several_teachers_are_an_ensemble(distilled, teacher, tmp_path, capsys):
     data = str(teacher / "data")
     words = ["distill", data, "--teacher", str(teacher), "--teacher", str(distilled), "--no-alone"]
     assert main([*words, "--out", str(tmp_path / "of_two"), *STUDENT]) == 0
-    table = json.loads((tmp_path / "of_two" / "distillation.json").read_text())
+    table = table_beside(tmp_path / "of_two")
     both = [json.loads((run / "metrics.json").read_text()) for run in (teacher, distilled)]
     parameters = sum(run["num_parameters"] for run in both)
     first = table["models"][0]
@@ -267,6 +328,15 @@ def test_a_table_that_does_not_fit_is_named_before_any_training(teacher, tmp_pat
         (["--teacher", "crossnet", "--kd-los", "logits"], "unknown option --kd-los; did you mean"),
         (["--teacher", "crossnet", "--restart", "distil"], "argument --restart: invalid choice"),
         (["--teacher", "crossnet", "--temperature", "2"], "temperature must be 1 with kd_loss"),
+        (
+            ["--teacher", "runs/crossnet"],
+            "--teacher runs/crossnet: there is no such folder",
+        ),
+        (["--teacher", "crossnet", "--restart", "alone", "--no-alone"], "exclude each other"),
+        (
+            ["--teacher", "crossnet", "--kd-weight", "inf"],
+            "kd_weight must not be negative, got",
+        ),
         ([], "the following arguments are required: --teacher"),
     ],
 )

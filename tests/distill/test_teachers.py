@@ -1,13 +1,16 @@
 """Teachers and their cached logits: computed once, refused where they do not belong."""
 
 import json
+import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from small import DATA, make_teacher, unchanged, weights
+from torch import nn
 
 from ctrkit.data import PreparedData, prepare
 from ctrkit.data.synthetic import generate
@@ -46,9 +49,9 @@ class Counting:
         if fingerprint is not None:
             self.fingerprint = fingerprint
 
-    def __call__(self, ids, values):
+    def __call__(self, ids):
         self.rows += len(ids)
-        return self.model(ids, values)
+        return self.model(ids)
 
 
 def test_logits_are_those_of_the_teacher_in_eval_mode(teacher, data):
@@ -81,7 +84,7 @@ def test_a_callable_without_a_fingerprint_is_not_kept(teacher, data):
 
 
 def test_a_callable_may_return_numpy():
-    found = compute_logits(lambda ids, values: ids.numpy()[:, 0] * 1.0, DATA.train, what="training")
+    found = compute_logits(lambda ids: ids.numpy()[:, 0] * 1.0, DATA.train, what="training")
     assert np.array_equal(found, DATA.train.ids[:, 0].astype(np.float32))
 
 
@@ -172,6 +175,53 @@ def test_another_format_version_is_refused(teacher, data):
         teacher_logits(teacher, data)
 
 
+def test_a_class_of_the_callers_own_is_not_kept(teacher, data):
+    """Its code may be another one in the next run, under the same name."""
+
+    class CrossNet2(CrossNet):
+        pass
+
+    own = CrossNet2(data.cardinalities, embedding_dim=4)
+    assert fingerprint_of(own) is None
+    assert teacher_logits(own, data).folder is None
+    own.fingerprint = "my second version"
+    assert fingerprint_of(own) is not None
+
+
+def test_values_are_given_where_there_are_some():
+    ids, values = np.zeros((3, 1), np.int32), np.arange(3, dtype=np.float32).reshape(3, 1)
+    rows = SimpleNamespace(ids=ids, labels=np.array([0, 1, 0]), values=values)
+    found = compute_logits(lambda ids, values: values[:, 0], rows, what="training")
+    assert np.array_equal(found, values[:, 0])
+
+
+def test_a_module_teaches_in_eval_mode():
+    """Any module is a callable on ids; its dropout must not drop out."""
+    torch.manual_seed(0)
+    layers = (nn.Embedding(6, 4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(12, 1), nn.Flatten(0))
+    module = nn.Sequential(*layers).train()
+    first, second = (compute_logits(module, DATA.train, what="training") for _ in range(2))
+    assert np.array_equal(first, second)
+    assert module.training
+
+
+def test_a_teacher_for_other_fields_than_the_datas_is_refused(data):
+    """Its ids would be in range, and mean something else."""
+    wider = [entry + 50 for entry in data.cardinalities]
+    with pytest.raises(ValueError, match=r"the teacher's fields must be those of .* instead of"):
+        teacher_logits(CrossNet(wider, embedding_dim=4), data)
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_teacher_runs(
+    teacher, data, monkeypatch
+):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    counting = Counting(teacher, fingerprint="a teacher")
+    with pytest.raises(OSError, match=r"cannot keep the teacher's logits .*; copy the prepared"):
+        teacher_logits(counting, data)
+    assert counting.rows == 0
+
+
 def test_unfinished_logits_are_computed_again(teacher, data):
     kept = teacher_logits(teacher, data)
     (kept.folder / "logits.json").unlink()
@@ -194,7 +244,7 @@ def test_logits_that_are_not_finite_are_refused():
 
 def test_a_callable_that_returns_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"logits of shape \(2000,\) .* got \(2000, 1\)"):
-        compute_logits(lambda ids, values: torch.zeros(len(ids), 1), DATA.train, what="training")
+        compute_logits(lambda ids: torch.zeros(len(ids), 1), DATA.train, what="training")
 
 
 @pytest.mark.parametrize(

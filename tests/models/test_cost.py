@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ctrkit.fields import FieldShape
-from ctrkit.models import CIN, DAGFM, MODELS, CrossNet, EulerNet
+from ctrkit.models import CIN, DAGFM, MODELS, AutoIntPlus, CrossNet, DCNv2, EulerNet, xDeepFM
 from ctrkit.models.cost import cost_of
 
 F, D = 39, 16
@@ -22,8 +22,30 @@ FIELDS = [5] * F
             EulerNet(FIELDS, orders=[F, F]),
             2 * (2 * F * F * D) + 2 * 2 * (F * D) ** 2 + 2 * F * D,
         ),
+        (
+            DCNv2(FIELDS, num_layers=2, hidden_dims=[10]),
+            2 * (F * D) ** 2 + F * D * 10 + F * D + 10,
+        ),
+        (
+            xDeepFM(FIELDS, num_maps=[20], hidden_dims=[10]),
+            D * 20 * F * F + 20 + F * D * 10 + 10,
+        ),
+        (
+            # Queries, keys and values (the sum of inputs is projected too), then attention.
+            AutoIntPlus(FIELDS, num_layers=1, num_heads=2, head_dim=4, hidden_dims=[10]),
+            4 * F * D * 8 + 2 * F * F * 8 + F * 8 + F * D * 10 + 10,
+        ),
     ],
-    ids=["crossnet", "cin", "dagfm inner", "dagfm outer", "eulernet"],
+    ids=[
+        "crossnet",
+        "cin",
+        "dagfm inner",
+        "dagfm outer",
+        "eulernet",
+        "dcnv2",
+        "xdeepfm",
+        "autoint",
+    ],
 )
 def test_multiply_adds_are_those_of_the_matrix_products(model, expected):
     assert cost_of(model).multiply_adds == pytest.approx(expected, rel=0.02)
@@ -53,6 +75,7 @@ def test_counting_needs_no_memory_for_weights():
     assert cost_of(model) == cost_of(CrossNet(FIELDS))
 
 
-def test_fields_of_several_slots_count_once():
-    model = DAGFM([FieldShape(cardinality=9, num_slots=4), 3], embedding_dim=4)
-    assert cost_of(model).multiply_adds == cost_of(DAGFM([9, 3], embedding_dim=4)).multiply_adds
+def test_averaging_the_slots_of_a_field_is_counted():
+    model = DAGFM([FieldShape(cardinality=9, num_slots=5), 3], embedding_dim=4)
+    plain = cost_of(DAGFM([9, 3], embedding_dim=4)).multiply_adds
+    assert cost_of(model).multiply_adds == plain + 5 * 4
