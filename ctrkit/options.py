@@ -69,6 +69,19 @@ def check_fraction(**values: float) -> None:
             raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
 
 
+def check_layers(name: str, sizes: Sequence[int], *, what: str = "number") -> None:
+    """Make sure that `sizes` gives one positive size for each of one or more layers.
+
+    Raises:
+        TypeError: if it is one number.
+        ValueError: if there is no layer, or a size is not positive.
+    """
+    if isinstance(sizes, int):
+        raise TypeError(f"{name} must be a list, one {what} per layer, got {sizes}")
+    if not sizes or min(sizes) < 1:
+        raise ValueError(f"{name} must be one positive {what} per layer, got {list(sizes)}")
+
+
 def check_types(options: Any) -> None:
     """Raise ``TypeError`` unless every option of a dataclass has a value of its type."""
     for name, kind in option_types(type(options)).items():

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from ctrkit.fields import Cardinalities
 from ctrkit.models.base import CTRModel
-from ctrkit.options import check_positive
+from ctrkit.options import check_layers, check_positive
 
 CHUNK_ROWS = {"cpu": 512}
 """Rows of products that exist at a time, by device: on a processor they should fit its cache."""
@@ -155,12 +155,7 @@ class CINLayers(nn.Module):
 
     def __init__(self, num_fields: int, num_maps: Sequence[int]) -> None:
         super().__init__()
-        if isinstance(num_maps, int):
-            raise TypeError(f"num_maps must be a list, one number per layer, got {num_maps}")
-        if not num_maps or min(num_maps) < 1:
-            raise ValueError(
-                f"num_maps must be one positive number per layer, got {list(num_maps)}"
-            )
+        check_layers("num_maps", num_maps)
         self.output_dim = sum(num_maps)
         self.layers = nn.ModuleList(
             CINComp(num_inputs, num_fields, num_outputs)

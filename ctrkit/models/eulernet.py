@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ctrkit.fields import Cardinalities
 from ctrkit.models.base import CTRModel
-from ctrkit.options import check_choice, check_fraction, check_not_negative
+from ctrkit.options import check_choice, check_fraction, check_layers, check_not_negative
 
 EPSILON = 1e-8
 """Added to the squared modulus before its logarithm (SIGIR 2023, released code)."""
@@ -220,10 +220,7 @@ class EulerNet(CTRModel):
         check_not_negative(reg_weight=reg_weight)
         if orders is None:
             orders = [self.num_fields, self.num_fields]
-        if isinstance(orders, int):
-            raise TypeError(f"orders must be a list, one number per layer, got {orders}")
-        if not orders or min(orders) < 1:
-            raise ValueError(f"orders must be one positive number per layer, got {list(orders)}")
+        check_layers("orders", orders)
         self.orders = tuple(orders)
         self.dropout_ex = dropout_ex
         self.dropout_im = dropout_im

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ctrkit.options import check_choice, check_fraction, check_positive
+from ctrkit.options import check_choice, check_fraction, check_layers, check_positive
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
@@ -56,12 +56,7 @@ class MLP(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        if isinstance(hidden_dims, int):
-            raise TypeError(f"hidden_dims must be a list, one width per layer, got {hidden_dims}")
-        if not hidden_dims or min(hidden_dims) < 1:
-            raise ValueError(
-                f"hidden_dims must be one positive width per layer, got {list(hidden_dims)}"
-            )
+        check_layers("hidden_dims", hidden_dims, what="width")
         check_positive(input_dim=input_dim)
         check_fraction(dropout=dropout)
         check_choice("activation", activation, ACTIVATIONS)
