@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ctrkit.models.distillation import CTR_WEIGHT, KD_WEIGHT
 from ctrkit.options import check_choice, check_not_negative, check_positive, check_types, option
 from ctrkit.training import TrainConfig
 
-LOSSES = {"logits": (0.1, 921.6), "soft_labels": (0.1, 0.9)}
+LOSSES = {"logits": (CTR_WEIGHT, KD_WEIGHT), "soft_labels": (0.1, 0.9)}
 """Losses of the distillation, and the weights of its two terms that are taken by default."""
 
 DISTILL_EPOCHS = 3

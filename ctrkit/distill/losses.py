@@ -1,4 +1,4 @@
-"""What a student minimises: its distance from the teacher's logits, and its own loss."""
+"""The loss that a `DistillConfig` names, on rows whose teacher has been asked already."""
 
 from __future__ import annotations
 
@@ -10,14 +10,7 @@ from torch.nn import functional
 
 from ctrkit.distill.config import DistillConfig
 from ctrkit.models import Batch, CTRModel
-from ctrkit.models.base import widened
-
-Distance = Callable[[Tensor, Tensor], Tensor]
-
-
-def logit_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Return ``mean((teacher - student)^2)`` of logits ``(B,)``, in squared log odds."""
-    return functional.mse_loss(student, teacher)
+from ctrkit.models.distillation import Distance, logit_distance, student_loss
 
 
 def soft_label_distance(student: Tensor, teacher: Tensor, *, temperature: float = 1.0) -> Tensor:
@@ -41,20 +34,19 @@ def distance_of(config: DistillConfig) -> Distance:
 
 
 def distillation_loss(student: CTRModel, config: DistillConfig) -> Callable[[Batch], Tensor]:
-    """Return the loss of a batch whose ``targets`` are the teacher's logits.
-
-    ``ctr_weight BCE(student, labels) + kd_weight distance(student, teacher)``, plus the student's
-    own penalty where it has one.
-    """
+    """Return the loss of a batch whose ``targets`` are the teacher's logits; see `student_loss`."""
     distance = distance_of(config)
     ctr_weight, kd_weight = config.weights
 
     def loss(batch: Batch) -> Tensor:
-        logits = widened(student(batch.ids, batch.values))
-        clicks = functional.binary_cross_entropy_with_logits(logits, batch.labels.to(logits))
         assert batch.targets is not None, "the trainer hands out what it was given as targets"
-        total = ctr_weight * clicks + kd_weight * distance(logits, batch.targets.to(logits))
-        penalty = student.penalty()
-        return total if penalty is None else total + penalty
+        return student_loss(
+            student,
+            batch,
+            batch.targets,
+            distance=distance,
+            ctr_weight=ctr_weight,
+            kd_weight=kd_weight,
+        )
 
     return loss

@@ -67,6 +67,11 @@ class CTRModel(nn.Module, ABC):
         """Return the model's own addition to the loss, a scalar, or None where it has none."""
         return None
 
+    def with_penalty(self, loss: Tensor) -> Tensor:
+        """Return a loss with the model's own addition to it."""
+        penalty = self.penalty()
+        return loss if penalty is None else loss + penalty
+
     def forward(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
         """Return logits ``(B,)``."""
         return self.interact(self.embedding(ids, values))
@@ -80,8 +85,7 @@ class CTRModel(nn.Module, ABC):
         logits = self(batch.ids, batch.values)
         logits = widened(logits)
         loss = functional.binary_cross_entropy_with_logits(logits, batch.labels.to(logits))
-        penalty = self.penalty()
-        return loss if penalty is None else loss + penalty
+        return self.with_penalty(loss)
 
     def options(self) -> dict[str, Any]:
         """Return the keywords that build this model again: ``type(m)(m.cardinalities, **...)``."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ctrkit.models.base import Batch, CTRModel, widened
+from ctrkit.models.base import Batch, CTRModel
+from ctrkit.models.distillation import CTR_WEIGHT, KD_WEIGHT, student_loss
 from ctrkit.models.shared_table import check_same_table, take_table
 from ctrkit.options import check_choice, check_not_negative
 
@@ -62,8 +62,8 @@ class KD_DAGFM(nn.Module):  # noqa: N801 - the name that users of RecBole know
         student: CTRModel,
         *,
         phase: str = "distillation",
-        ctr_weight: float = 0.1,
-        kd_weight: float = 921.6,
+        ctr_weight: float = CTR_WEIGHT,
+        kd_weight: float = KD_WEIGHT,
     ) -> None:
         super().__init__()
         check_choice("phase", phase, PHASES)
@@ -103,13 +103,14 @@ class KD_DAGFM(nn.Module):  # noqa: N801 - the name that users of RecBole know
         if self.phase != "distillation":
             return self._learner.calculate_loss(batch)
         with torch.no_grad():
-            teacher_logits = widened(self.teacher(batch.ids, batch.values))
-        student_logits = widened(self.student(batch.ids, batch.values))
-        labels = batch.labels.to(student_logits)
-        loss = self.ctr_weight * functional.binary_cross_entropy_with_logits(student_logits, labels)
-        loss = loss + self.kd_weight * functional.mse_loss(student_logits, teacher_logits)
-        penalty = self.student.penalty()
-        return loss if penalty is None else loss + penalty
+            teacher_logits = self.teacher(batch.ids, batch.values)
+        return student_loss(
+            self.student,
+            batch,
+            teacher_logits,
+            ctr_weight=self.ctr_weight,
+            kd_weight=self.kd_weight,
+        )
 
     @property
     def _learner(self) -> CTRModel:
