@@ -57,10 +57,16 @@ def agreement(student: NDArray[np.float32], teacher: NDArray[np.float32]) -> Agr
         tau = pd.Series(ours).corr(pd.Series(theirs), method="kendall")
         alike = 0.5 + 0.5 * tau * np.sqrt(by_student / told_apart)
     return Agreement(
-        rmse=float(np.sqrt(np.mean((ours - theirs) ** 2))),
+        rmse=rmse(student, teacher),
         correlation=float(np.corrcoef(ours, theirs)[0, 1]) if by_student else 0.0,
         pairs_alike=float(alike),
     )
+
+
+def rmse(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    """Return the root of the mean squared difference of logits ``(N,)``, in log odds."""
+    difference = np.subtract(ours, theirs, dtype=np.float64)
+    return float(np.sqrt(np.mean(difference**2)))
 
 
 def _pairs_told_apart(scores: NDArray[np.float64]) -> int:

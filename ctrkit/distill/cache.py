@@ -16,6 +16,7 @@ from ctrkit.data.folder import new_folder
 from ctrkit.distill.teachers import Teacher, compute_logits, fingerprint_of, models_of
 from ctrkit.fields import Cardinalities
 from ctrkit.files import check_writable, save_json
+from ctrkit.training.batches import Examples
 
 FOLDER = "teachers"
 """Folder in the prepared data that holds the logits of teachers, each in a folder of its own."""
@@ -73,6 +74,12 @@ def teacher_logits(teacher: Teacher, data: Any) -> TeacherLogits:
     train, valid = _compute(teacher, data)
     _save(folder, data, name, train, valid)
     return TeacherLogits(train, valid, name, folder, reused=False)
+
+
+def valid_rows(data: Any) -> Examples | None:
+    """Return the validation rows of data, None where there are none."""
+    valid: Examples | None = getattr(data, "valid", None)
+    return None if valid is None or len(valid.labels) == 0 else valid
 
 
 def check_keepable(data: PreparedData) -> None:
@@ -148,10 +155,8 @@ def load_logits(
 
 def _compute(teacher: Teacher, data: Any) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     train = compute_logits(teacher, data.train, what="training")
-    valid = getattr(data, "valid", None)
-    if valid is None or len(valid.labels) == 0:
-        return train, None
-    return train, compute_logits(teacher, valid, what="validation")
+    valid = valid_rows(data)
+    return train, None if valid is None else compute_logits(teacher, valid, what="validation")
 
 
 def _fingerprint(data: PreparedData) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrkit.distill.cache import TeacherLogits, teacher_logits
+from ctrkit.distill.agreement import rmse
+from ctrkit.distill.cache import TeacherLogits, teacher_logits, valid_rows
 from ctrkit.distill.config import DistillConfig
 from ctrkit.distill.losses import distillation_loss
 from ctrkit.distill.teachers import Teacher, models_of
@@ -109,7 +111,7 @@ class DistillationTrainer:
         """
         config = self.config.distilling(self.train)
         choose_device(config.device)
-        check_rows(data.train, _valid_rows(data))
+        check_rows(data.train, valid_rows(data))
         copied_from = self.table_source(student, teacher)
         logits = teacher_logits(teacher, data)
         if copied_from is not None:
@@ -119,7 +121,7 @@ class DistillationTrainer:
             return Trainer(config, observers=self.observers).fit(
                 student,
                 data.train,
-                _valid_rows(data),
+                valid_rows(data),
                 checkpoints=checkpoints,
                 loss=distillation_loss(student, self.config),
                 targets=logits.train,
@@ -142,7 +144,7 @@ class DistillationTrainer:
         """
         config = self.config.finetuning(self.train)
         return Trainer(config, observers=self.observers).fit(
-            student, data.train, _valid_rows(data), checkpoints=checkpoints, keep_start=True
+            student, data.train, valid_rows(data), checkpoints=checkpoints, keep_start=True
         )
 
     def table_source(self, student: CTRModel, teacher: Teacher) -> CTRModel | None:
@@ -176,10 +178,4 @@ class DistillationTrainer:
     def _criterion(self, logits: TeacherLogits) -> Callable[[NDArray[np.float32]], float] | None:
         if self.config.select_by == "auc" or logits.valid is None:
             return None
-        theirs = logits.valid.astype(np.float64)
-        return lambda ours: float(np.sqrt(np.mean((ours - theirs) ** 2)))
-
-
-def _valid_rows(data: Any) -> Any:
-    valid = getattr(data, "valid", None)
-    return None if valid is None or len(valid.labels) == 0 else valid
+        return partial(rmse, logits.valid)
