@@ -6,8 +6,11 @@ import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ctrkit.data import PreparedData
 from ctrkit.distill.cache import check_keepable
@@ -216,15 +219,21 @@ class _Work:
             same_teacher = distilled.get("teacher") == fingerprint_of(teacher.built)
         else:
             same_teacher = self._is_kept("teacher", teacher.built[0], teacher.new.train, {})
-        ours = recipe(self.new_student(), self.config.finetuning(self.student.train), {})
+        ours = recipe(self.blueprint, self.config.finetuning(self.student.train), {})
         same_config = to_mapping(self.config).items() <= distilled.items()
         return same_teacher and same_config and self._was_made_by(had, ours)
 
     def table_of(self, models: Sequence[CTRModel]) -> str:
         """Return whether the student's table is a ``"copy"`` or its ``"own"``."""
         trainer = DistillationTrainer(self.config)
-        source = trainer.table_source(self.new_student(), _one_or_all(models))
+        source = trainer.table_source(self.blueprint, _one_or_all(models))
         return "own" if source is None else "copy"
+
+    @cached_property
+    def blueprint(self) -> CTRModel:
+        """A student without its numbers, for its fields and options: a table may be gigabytes."""
+        with torch.device("meta"):
+            return self.new_student()
 
     def new_student(self) -> CTRModel:
         student = self.student

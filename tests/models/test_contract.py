@@ -73,6 +73,14 @@ def test_lives_wholly_on_one_device(name):
     assert model(torch.zeros(3, 4, dtype=torch.int64, device="meta")).device.type == "meta"
 
 
+def test_can_be_built_without_memory_for_its_weights(name, model):
+    with torch.device("meta"):
+        blueprint = MODELS[name](CARDINALITIES, **model.options())
+    assert {tensor.device.type for tensor in blueprint.state_dict().values()} == {"meta"}
+    assert blueprint.options() == model.options()
+    assert blueprint.embedding.shapes == model.embedding.shapes
+
+
 def test_weights_survive_saving(name, model, ids):
     other = MODELS[name](CARDINALITIES, embedding_dim=6).eval()
     other.load_state_dict(copy.deepcopy(model.state_dict()))
