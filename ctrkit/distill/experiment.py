@@ -22,9 +22,9 @@ from ctrkit.files import save_json
 from ctrkit.models import CTRModel
 from ctrkit.options import check_choice, to_mapping
 from ctrkit.serving import Run, record_run
-from ctrkit.serving.experiment import check_parts, new_model, recipe
+from ctrkit.serving.experiment import Fit, check_parts, new_model, recipe
 from ctrkit.serving.folder import CHECKPOINTS, CONFIG, METRICS, claim, read_json
-from ctrkit.training import Observer, TrainConfig, Trainer, TrainResult
+from ctrkit.training import Observer, TrainConfig
 
 PHASES = {
     "teacher": ("teacher", "distillation", "finetuning"),
@@ -249,15 +249,11 @@ class _Work:
         data, student = self.data, self.student
         models = teacher.built
         if teacher.new is not None:
-            new = teacher.new
-            models = [
-                self._phase("teacher", teacher.built[0], new.train, {}, self._plain_fit(new.train))
-            ]
+            models = [self._phase("teacher", teacher.built[0], teacher.new.train)]
         files = [_checkpoint(folder) for folder in teacher.folders]
         columns: list[Column] = [("teacher", models, files)]
         if alone:
-            fit = self._plain_fit(student.train)
-            trained = self._phase("alone", self.new_student(), student.train, {}, fit)
+            trained = self._phase("alone", self.new_student(), student.train)
             columns.append(self._column("alone", trained))
         described = {
             **to_mapping(self.config),
@@ -290,22 +286,13 @@ class _Work:
         save_json(phase_folder(self.out) / TABLE, figures)
         return DistillOutcome(student=finetuned.eval(), standings=table, part=part)
 
-    def _plain_fit(
-        self, config: TrainConfig
-    ) -> Callable[[CTRModel, Sequence[Observer], Path], TrainResult]:
-        def fit(model: CTRModel, watchers: Sequence[Observer], checkpoints: Path) -> TrainResult:
-            trainer = Trainer(config, observers=watchers)
-            return trainer.fit(model, self.data.train, self.data.valid, checkpoints=checkpoints)
-
-        return fit
-
     def _phase(
         self,
         phase: str,
         model: CTRModel,
         config: TrainConfig,
-        described: Mapping[str, Any],
-        fit: Callable[[CTRModel, Sequence[Observer], Path], TrainResult],
+        described: Mapping[str, Any] | None = None,
+        fit: Fit | None = None,
     ) -> CTRModel:
         """Return the phase's model: that of the finished run with this recipe, or a new one."""
         folder = phase_folder(self.out, phase)
@@ -315,7 +302,7 @@ class _Work:
             return Run(folder, device=config.device).model
         table = ""
         if phase == "distillation":
-            is_copy = described["table"] == "copy"
+            is_copy = more["distill"]["table"] == "copy"
             table = ", its table a copy of the teacher's" if is_copy else ", with its own table"
         self.say(f"{phase}: {type(model).__name__}{table}")
         (phase_folder(self.out) / TABLE).unlink(missing_ok=True)  # it was of other weights

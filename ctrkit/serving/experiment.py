@@ -30,6 +30,9 @@ from ctrkit.training import (
 )
 from ctrkit.training.trainer import check_rows, require_both_classes
 
+Fit = Callable[[CTRModel, Sequence[Observer], Path], TrainResult]
+"""Fits a model in place, given who is told how it goes and a folder for checkpoints."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -73,17 +76,11 @@ def train_run(
         FloatingPointError: if the loss is not finite.
     """
     config = config or TrainConfig()
-
-    def fit(built: CTRModel, watchers: Sequence[Observer], checkpoints: Path) -> TrainResult:
-        trainer = Trainer(config, observers=watchers)
-        return trainer.fit(built, data.train, data.valid, checkpoints=checkpoints)
-
     claim(Path(out), force=force)
     check_parts(data)
     return record_run(
         data,
         new_model(data, model, model_options, seed=config.seed),
-        fit,
         config=config,
         out=Path(out),
         observers=observers,
@@ -113,7 +110,7 @@ def new_model(
 def record_run(
     data: PreparedData,
     model: CTRModel,
-    fit: Callable[[CTRModel, Sequence[Observer], Path], TrainResult],
+    fit: Fit | None = None,
     *,
     config: TrainConfig,
     out: Path,
@@ -126,8 +123,8 @@ def record_run(
     Args:
         data: prepared rows, see `check_parts`.
         model: what is fitted.
-        fit: fits the model, tells the observers, and writes checkpoints into the given folder.
-        config: options of the training, for ``config.json``.
+        fit: how it is fitted; plain training on the data if not given.
+        config: options of the training.
         out: the run's folder.
         observers: who is told how it goes.
         command: the command line, for ``config.json``.
@@ -151,7 +148,11 @@ def record_run(
     )
     data.encoder.save(out)
     watchers = [_HistoryWriter(out / "history.csv"), *observers]
-    result = fit(model, watchers, out / CHECKPOINTS)
+    if fit is None:
+        trainer = Trainer(config, observers=watchers)
+        result = trainer.fit(model, data.train, data.valid, checkpoints=out / CHECKPOINTS)
+    else:
+        result = fit(model, watchers, out / CHECKPOINTS)
     evaluations = {
         name: evaluate(model, rows)
         for name, rows in {"valid": data.valid, "test": data.test}.items()
