@@ -225,9 +225,11 @@ class _Work:
 
     def table_of(self, models: Sequence[CTRModel]) -> str:
         """Return whether the student's table is a ``"copy"`` or its ``"own"``."""
-        trainer = DistillationTrainer(self.config)
-        source = trainer.table_source(self.blueprint, _one_or_all(models))
+        source = self.trainer().table_source(self.blueprint, _one_or_all(models))
         return "own" if source is None else "copy"
+
+    def trainer(self, observers: Sequence[Observer] = ()) -> DistillationTrainer:
+        return DistillationTrainer(self.config, train=self.student.train, observers=observers)
 
     @cached_property
     def blueprint(self) -> CTRModel:
@@ -265,9 +267,9 @@ class _Work:
             self.new_student(),
             self.config.distilling(student.train),
             {"phase": "distillation", **described},
-            lambda model, watchers, checkpoints: DistillationTrainer(
-                self.config, train=student.train, observers=watchers
-            ).distill(model, _one_or_all(models), data, checkpoints=checkpoints),
+            lambda model, watchers, checkpoints: self.trainer(watchers).distill(
+                model, _one_or_all(models), data, checkpoints=checkpoints
+            ),
         )
         columns.append(self._column("distillation", distilled))
         finetuned = self._phase(
@@ -275,9 +277,9 @@ class _Work:
             copy.deepcopy(distilled),
             self.config.finetuning(student.train),
             {"phase": "finetuning", **described, "from": fingerprint_of(distilled)},
-            lambda model, watchers, checkpoints: DistillationTrainer(
-                self.config, train=student.train, observers=watchers
-            ).finetune(model, data, checkpoints=checkpoints),
+            lambda model, watchers, checkpoints: self.trainer(watchers).finetune(
+                model, data, checkpoints=checkpoints
+            ),
         )
         columns.append(self._column("finetuning", finetuned))
         part = "test" if len(data.test) else "valid"
