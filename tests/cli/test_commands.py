@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from failing import error_of
 
 from ctrkit.cli import main
 from ctrkit.data import load
@@ -33,18 +34,6 @@ def run_folder(log, tmp_path_factory) -> Path:
     words = ["train", str(log), "--format", "criteo", "--split", "last", "--out", str(out)]
     assert main([*words, "--model", "eulernet", *FAST]) == 0
     return out
-
-
-def fails(words: list[str], capsys) -> str:
-    """Run a command that must fail, and return the one line it says."""
-    try:
-        status = main(words)
-    except SystemExit as leave:
-        status = int(leave.code or 0)
-    error = capsys.readouterr().err.strip()
-    assert status != 0, "the command must fail"
-    assert "Traceback" not in error
-    return error.splitlines()[-1]
 
 
 def test_train_writes_a_self_contained_run(run_folder):
@@ -183,16 +172,17 @@ def test_every_command_has_help(command, capsys):
 
 def test_unknown_option_suggests_the_right_one(log, tmp_path, capsys):
     words = ["train", str(log), "--out", str(tmp_path / "r"), "--learning-rat", "1"]
-    assert "unknown option --learning-rat; did you mean '--learning-rate'?" in fails(words, capsys)
+    said = error_of(words, capsys)
+    assert "unknown option --learning-rat; did you mean '--learning-rate'?" in said
 
 
 def test_misspelt_required_option_is_what_is_named(log, capsys):
-    said = fails(["train", str(log), "--uot", "x"], capsys)
+    said = error_of(["train", str(log), "--uot", "x"], capsys)
     assert "unknown option --uot; did you mean '--out'?" in said
 
 
 def test_unknown_command_is_named(capsys):
-    assert "unknown command 'trian'; did you mean 'train'?" in fails(["trian"], capsys)
+    assert "unknown command 'trian'; did you mean 'train'?" in error_of(["trian"], capsys)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +202,7 @@ def test_mistakes_in_a_settings_file_are_named(content, message, log, tmp_path, 
     settings = tmp_path / "x.toml"
     settings.write_text(content)
     words = ["train", str(log), "--out", str(tmp_path / "r"), "--config", str(settings)]
-    said = fails(words, capsys)
+    said = error_of(words, capsys)
     assert message in said
     assert not (tmp_path / "r").exists()
 
@@ -232,12 +222,12 @@ def test_mistakes_in_a_settings_file_are_named(content, message, log, tmp_path, 
 )
 def test_mistakes_on_the_command_line_are_named(words, message, log, tmp_path, capsys):
     given = ["train", str(log), "--out", str(tmp_path / "r"), "--format", "criteo", *words]
-    assert message in fails(given, capsys)
+    assert message in error_of(given, capsys)
 
 
 def test_option_of_another_model_is_refused(log, tmp_path, capsys):
     words = ["train", str(log), "--out", str(tmp_path / "r"), "--model", "crossnet"]
-    assert "--dropout-ex is an option of eulernet, not of crossnet" in fails(
+    assert "--dropout-ex is an option of eulernet, not of crossnet" in error_of(
         [*words, "--dropout-ex", "0.1"], capsys
     )
 
@@ -254,25 +244,25 @@ def test_every_model_goes_all_the_way(log, tmp_path):
 def test_missing_file_is_named(tmp_path, capsys):
     missing = tmp_path / "no.txt"
     words = ["train", str(missing), "--format", "criteo", "--out", str(tmp_path / "r")]
-    assert str(missing) in fails(words, capsys)
+    assert str(missing) in error_of(words, capsys)
 
 
 def test_finished_run_is_not_overwritten(run_folder, log, capsys):
     words = ["train", str(log), "--format", "criteo", "--out", str(run_folder)]
-    assert "holds a finished run; give a new folder, or --force" in fails(words, capsys)
+    assert "holds a finished run; give a new folder, or --force" in error_of(words, capsys)
 
 
 def test_unfinished_run_is_not_taken_for_a_run(run_folder, log, tmp_path, capsys):
     (tmp_path / "half").mkdir()
     (tmp_path / "half/config.json").write_text((run_folder / "config.json").read_text())
     words = ["predict", str(tmp_path / "half"), str(log), "--out", str(tmp_path / "s.csv")]
-    assert "is no finished run: it has no metrics.json" in fails(words, capsys)
+    assert "is no finished run: it has no metrics.json" in error_of(words, capsys)
 
 
 def test_prepared_data_of_another_vocabulary_is_refused(run_folder, log, tmp_path, capsys):
     words = ["prepare", str(log), "--format", "criteo", "--out", str(tmp_path / "d"), "--seed", "9"]
     assert main(words) == 0
-    said = fails(["evaluate", str(run_folder), str(tmp_path / "d")], capsys)
+    said = error_of(["evaluate", str(run_folder), str(tmp_path / "d")], capsys)
     assert "was prepared with another schema or vocabulary" in said
 
 
@@ -281,7 +271,7 @@ def test_run_of_another_format_version_is_refused(run_folder, log, tmp_path, cap
     copy_of(run_folder, other)
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "format_version": 99}))
-    said = fails(["evaluate", str(other), str(log)], capsys)
+    said = error_of(["evaluate", str(other), str(log)], capsys)
     assert "has format version 99, this ctrkit reads 1" in said
 
 
@@ -289,7 +279,7 @@ def test_damaged_checkpoint_is_refused(run_folder, log, tmp_path, capsys):
     other = tmp_path / "broken"
     copy_of(run_folder, other)
     (other / "checkpoints/best.pt").write_bytes(b"not a checkpoint")
-    said = fails(["evaluate", str(other), str(log)], capsys)
+    said = error_of(["evaluate", str(other), str(log)], capsys)
     assert "best.pt must be a ctrkit checkpoint" in said
 
 
@@ -302,26 +292,26 @@ def test_folder_that_is_no_run_is_left_alone(run_folder, log, tmp_path, capsys):
     mine.mkdir()
     (mine / "config.json").write_text("{}")
     words = ["train", str(log), "--format", "criteo", "--out"]
-    said = fails([*words, str(mine)], capsys)
+    said = error_of([*words, str(mine)], capsys)
     assert "must be new, empty or a run, got a folder with 'config.json'" in said
     data = run_folder / "data"
-    assert "must be new, empty or a run" in fails(["train", str(data), "--out", str(data)], capsys)
+    said = error_of(["train", str(data), "--out", str(data)], capsys)
+    assert "must be new, empty or a run" in said
     assert len(load(data).train)
-    assert "must be a folder for the run, got a file" in fails([*words, str(log)], capsys)
+    assert "must be a folder for the run, got a file" in error_of([*words, str(log)], capsys)
 
 
 def test_demo_leaves_other_folders_alone(tmp_path, capsys):
     (tmp_path / "criteo.txt").write_text("mine")
-    assert "must be new, empty or an earlier demo" in fails(
-        ["demo", "--out", str(tmp_path)], capsys
-    )
+    said = error_of(["demo", "--out", str(tmp_path)], capsys)
+    assert "must be new, empty or an earlier demo" in said
     assert (tmp_path / "criteo.txt").read_text() == "mine"
 
 
 def test_predict_does_not_overwrite_its_input(run_folder, log, capsys):
     before = log.read_bytes()
     words = ["predict", str(run_folder), str(log), "--out", str(log)]
-    assert "is one of the files to score; name another" in fails(words, capsys)
+    assert "is one of the files to score; name another" in error_of(words, capsys)
     assert log.read_bytes() == before
 
 
@@ -335,35 +325,35 @@ def test_predict_ignores_labels_that_are_empty(run_folder, log, tmp_path):
 
 def test_output_in_a_missing_folder_is_named_before_any_work(run_folder, log, tmp_path, capsys):
     missing = tmp_path / "no" / "s.csv"
-    said = fails(["predict", str(run_folder), str(log), "--out", str(missing)], capsys)
+    said = error_of(["predict", str(run_folder), str(log), "--out", str(missing)], capsys)
     assert f"cannot write {missing}: there is no folder" in said
-    said = fails(["evaluate", str(run_folder), str(log), "--json", str(missing)], capsys)
+    said = error_of(["evaluate", str(run_folder), str(log), "--json", str(missing)], capsys)
     assert f"cannot write {missing}: there is no folder" in said
 
 
 def test_output_that_is_not_writable_is_named(run_folder, log, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere
-    said = fails(["predict", str(run_folder), str(log), "--out", str(tmp_path / "s.csv")], capsys)
-    assert "is not writable" in said
+    words = ["predict", str(run_folder), str(log), "--out", str(tmp_path / "s.csv")]
+    assert "is not writable" in error_of(words, capsys)
 
 
 def test_log_of_one_class_is_named_before_training(log, tmp_path, capsys):
     clicks = tmp_path / "clicks.txt"
     clicks.write_text("".join(r for r in log.read_text().splitlines(True) if r[0] == "1"))
     words = ["train", str(clicks), "--format", "criteo", "--out", str(tmp_path / "r")]
-    assert "training rows need both classes, got" in fails(words, capsys)
+    assert "training rows need both classes, got" in error_of(words, capsys)
 
 
 def test_options_that_a_prepared_folder_cannot_follow_are_refused(run_folder, tmp_path, capsys):
     words = ["train", str(run_folder / "data"), "--out", str(tmp_path / "r"), *FAST]
-    assert "--schema is for raw files" in fails([*words, "--schema", "x.toml"], capsys)
-    said = fails([*words, "--split", "random"], capsys)
+    assert "--schema is for raw files" in error_of([*words, "--schema", "x.toml"], capsys)
+    said = error_of([*words, "--split", "random"], capsys)
     assert "split must be what" in said
     assert "was prepared with, 'last', got 'random'; prepare the log again" in said
 
 
 def test_part_is_chosen_for_prepared_folders_only(run_folder, log, capsys):
-    said = fails(["evaluate", str(run_folder), str(log), "--on", "train"], capsys)
+    said = error_of(["evaluate", str(run_folder), str(log), "--on", "train"], capsys)
     assert "--on chooses rows of a prepared folder" in said
 
 
@@ -372,7 +362,7 @@ def test_damaged_recipe_is_named(run_folder, log, tmp_path, capsys):
     config = json.loads((other / "config.json").read_text())
     del config["model"]["cardinalities"]
     (other / "config.json").write_text(json.dumps(config))
-    said = fails(["evaluate", str(other), str(log)], capsys)
+    said = error_of(["evaluate", str(other), str(log)], capsys)
     assert "config.json must describe the model, but lacks 'cardinalities'" in said
 
 
@@ -417,7 +407,7 @@ def test_failed_predict_leaves_no_file(run_folder, tmp_path, capsys):
     bad = tmp_path / "bad.txt"
     bad.write_text("1\t2\t3\n")
     out = tmp_path / "scores.csv"
-    fails(["predict", str(run_folder), str(bad), "--out", str(out)], capsys)
+    error_of(["predict", str(run_folder), str(bad), "--out", str(out)], capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["bad.txt"]
 
 

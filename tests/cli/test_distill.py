@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from failing import error_of
 
 from ctrkit.cli import main
 from ctrkit.data import load
@@ -57,18 +58,6 @@ def again(distilled, teacher, tmp_path) -> list[str]:
     shutil.copytree(f"{distilled}.phases", tmp_path / "small.phases")
     data = str(teacher / "data")
     return ["distill", data, "--teacher", str(teacher), "--out", str(tmp_path / "small"), *STUDENT]
-
-
-def error_of(words: list[str], capsys) -> str:
-    """Run a command that must fail, and return the one line it says."""
-    try:
-        status = main(words)
-    except SystemExit as leave:
-        status = int(leave.code or 0)
-    error = capsys.readouterr().err.strip()
-    assert status != 0, "the command must fail"
-    assert "Traceback" not in error
-    return error.splitlines()[-1]
 
 
 def table_beside(out: Path) -> dict:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from small_rows import make_rows
 from torch.nn import functional
 
 from ctrkit.fields import FieldShape
@@ -16,17 +17,6 @@ from ctrkit.training.schedule import Schedule
 
 CPU = torch.device("cpu")
 LIMITS = np.array([6, 6, 6])
-
-
-def make_rows(num_rows: int, seed: int = 0) -> SimpleNamespace:
-    """Rows whose clicks depend on two of three fields."""
-    generator = np.random.default_rng(seed)
-    ids = generator.integers(0, 6, (num_rows, 3)).astype(np.int32)
-    logits = np.where((ids[:, 0] < 3) == (ids[:, 1] < 3), 1.5, -1.5)
-    labels = (generator.random(num_rows) < 1 / (1 + np.exp(-logits))).astype(np.uint8)
-    return SimpleNamespace(ids=ids, labels=labels, values=None)
-
-
 TRAIN, VALID = make_rows(2000), make_rows(500, seed=1)
 
 
