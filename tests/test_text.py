@@ -97,11 +97,17 @@ def test_settings_files_parse(path):
 
 
 def test_differences_from_the_papers_are_explained():
-    """Every ``DIFF`` in a model's code stands, by its tag, in a bullet of that model's page."""
-    for path in sorted(ROOT.glob("ctrkit/models/*.py")):
-        tags = re.findall(r"DIFF\((\w+)\)", path.read_text(encoding="utf-8"))
-        if not tags:
-            continue
-        page = (ROOT / "docs/models" / f"{path.stem}.md").read_text(encoding="utf-8")
-        explained = re.findall(r"^- DIFF\((\w+)\): \*\*", page, flags=re.MULTILINE)
-        assert sorted(explained) == sorted(tags), path.stem
+    """Every ``DIFF`` in the models' code stands, by its tag, in a bullet of a model's page."""
+    tags = [
+        tag
+        for path in ROOT.glob("ctrkit/models/*.py")
+        for tag in re.findall(r"DIFF\((\w+)\)", path.read_text(encoding="utf-8"))
+    ]
+    explained = [
+        tag
+        for path in ROOT.glob("docs/models/*.md")
+        for tag in re.findall(
+            r"^- DIFF\((\w+)\): \*\*", path.read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
+    ]
+    assert sorted(explained) == sorted(tags)

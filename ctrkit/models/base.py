@@ -26,6 +26,17 @@ class Batch(NamedTuple):
     values: Tensor | None = None
     targets: Tensor | None = None
 
+    def split(self, rows: int) -> list[Batch]:
+        """Return the batch in parts of `rows` rows, fewer in the last."""
+        parts = [
+            None if tensor is None else tensor.split(rows)
+            for tensor in (self.ids, self.labels, self.values, self.targets)
+        ]
+        return [
+            Batch(*(None if part is None else part[i] for part in parts))  # type: ignore[arg-type]
+            for i in range(len(self.labels.split(rows)))
+        ]
+
 
 class CTRModel(nn.Module, ABC):
     """A click-through-rate model: ``ids -> FeatureEmbedding -> vectors -> interaction -> logits``.

@@ -20,9 +20,6 @@ NUM_BLOCKS = 3
 """Column blocks of a triangular product: three leave out two thirds of its zeros, and are still
 large enough to run at full speed."""
 
-CHUNK_ROWS = {"cpu": 512}
-"""Rows that a DAGFM takes at a time, by device: on a processor, their states fit its cache."""
-
 
 class DAGPropagation(nn.Module):
     """The message passing of DAGFM, which `DAGFM` and `DAGFMPlus` contain.
@@ -201,12 +198,6 @@ class DAGFM(CTRModel):
 
     def interact(self, vectors: Tensor) -> Tensor:
         """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``."""
-        size = CHUNK_ROWS.get(vectors.device.type)
-        if size is None or self.interaction == "kernel" or torch.compiler.is_compiling():
-            return self._logits(vectors)
-        return torch.cat([self._logits(chunk) for chunk in vectors.split(size)])
-
-    def _logits(self, vectors: Tensor) -> Tensor:
         pooled = torch.cat([state.sum(2) for state in self.propagation(vectors)], dim=1)
         logits: Tensor = self.output(pooled).squeeze(1)
         return logits

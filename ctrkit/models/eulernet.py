@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
 from ctrkit.fields import Cardinalities
 from ctrkit.models.base import CTRModel
+from ctrkit.models.complex_plane import normalised, polar, rectangular
+from ctrkit.models.dropout import dropout
 from ctrkit.options import check_choice, check_fraction, check_layers, check_not_negative
-
-EPSILON = 1e-8
-"""Added to the squared modulus before its logarithm (SIGIR 2023, released code)."""
 
 IMPLICIT_INITS: dict[str, Callable[[Tensor], Tensor]] = {
     "normal_0.01": lambda weight: nn.init.normal_(weight, std=0.01),
@@ -25,33 +21,6 @@ IMPLICIT_INITS: dict[str, Callable[[Tensor], Tensor]] = {
 """Starts of the implicit weight: the authors' first release, RecBole, the authors in FuxiCTR."""
 
 ORDER_INITS = ("softmax", "pairs")
-
-
-class _Polar(torch.autograd.Function):
-    """``(re, im) -> (log modulus, phase)``, with gradients that stay finite at the origin.
-
-    DIFF(official): the phase's gradient is 1 / |z|, and atan2's own gives NaN at 0. Here |z|^2 is
-    not taken below `EPSILON` in it, so no gradient exceeds 1 / sqrt(EPSILON) = 1e4 times its input.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, re: Tensor, im: Tensor) -> tuple[Tensor, Tensor]:
-        square = re * re + im * im
-        ctx.save_for_backward(re, im, square)
-        return 0.5 * torch.log(square + EPSILON), torch.atan2(im, re)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_log_modulus: Tensor, grad_phase: Tensor) -> tuple[Tensor, Tensor]:
-        re, im, square = ctx.saved_tensors
-        radial = grad_log_modulus / (square + EPSILON)
-        angular = grad_phase / square.clamp_min(EPSILON)
-        return radial * re - angular * im, radial * im + angular * re
-
-
-def polar(re: Tensor, im: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ``0.5 log(re^2 + im^2 + 1e-8)`` and ``atan2(im, re)``, elementwise."""
-    return _Polar.apply(re, im)  # type: ignore[no-untyped-call, no-any-return]
 
 
 class EulerInteractionLayer(nn.Module):
@@ -139,28 +108,36 @@ class EulerInteractionLayer(nn.Module):
 
     def forward(self, re: Tensor, im: Tensor) -> tuple[Tensor, Tensor]:
         """Return the layer's real and imaginary part."""
-        explicit_re, explicit_im = self._explicit(re, im)
-        implicit_re, implicit_im = self._implicit(re, im)
-        out_re, out_im = implicit_re + explicit_re, implicit_im + explicit_im
+        state = self.propagate(torch.stack([re, im], dim=2).permute(1, 3, 2, 0))
+        out_re, out_im = state.permute(3, 0, 2, 1).unbind(2)
+        return out_re, out_im
+
+    def propagate(self, state: Tensor) -> Tensor:
+        """Return the layer's output ``(F_out, D, 2, B)`` for a state ``(F_in, D, 2, B)``.
+
+        With the rows last and both parts side by side, the explicit and the implicit part are one
+        matrix product each, without a copy, and everything else runs along contiguous rows.
+        """
+        out = self._explicit(state) + self._implicit(state)
         if self.norm_re is None or self.norm_im is None:
-            return out_re, out_im
-        return self.norm_re(out_re), self.norm_im(out_im)
+            return out
+        scale = torch.stack([self.norm_re.weight, self.norm_im.weight], dim=1)
+        shift = torch.stack([self.norm_re.bias, self.norm_im.bias], dim=1)
+        return normalised(out, scale, shift, self.norm_re.eps)
 
-    def _explicit(self, re: Tensor, im: Tensor) -> tuple[Tensor, Tensor]:
-        log_modulus, phase = polar(re, im)
-        log_modulus = functional.dropout(log_modulus, self.dropout_ex, self.training)
-        phase = functional.dropout(phase, self.dropout_ex, self.training)
-        orders = self.orders.t()  # (F_out, F_in)
-        modulus = torch.exp(orders @ log_modulus + self.bias_log_modulus.t())
-        phase = orders @ phase + self.bias_phase.t()
-        return modulus * torch.cos(phase), modulus * torch.sin(phase)
+    def _explicit(self, state: Tensor) -> Tensor:
+        log_modulus_and_phase = dropout(polar(state), self.dropout_ex, self.training)
+        mixed = self.orders.t() @ log_modulus_and_phase.flatten(1)
+        bias = torch.stack([self.bias_log_modulus.t(), self.bias_phase.t()], dim=2)  # (F_out, D, 2)
+        return rectangular(self._unflatten(mixed, state) + bias.unsqueeze(3))
 
-    def _implicit(self, re: Tensor, im: Tensor) -> tuple[Tensor, Tensor]:
-        parts = functional.dropout(torch.cat([re, im]), self.dropout_im, self.training)
-        # Both parts share W and b, so one product over 2 B rows serves them.
-        hidden = functional.relu(self.implicit(parts.flatten(1)))
-        hidden_re, hidden_im = hidden.unflatten(1, (self.num_outputs, self.embedding_dim)).chunk(2)
-        return hidden_re, hidden_im
+    def _implicit(self, state: Tensor) -> Tensor:
+        inputs = dropout(state, self.dropout_im, self.training).flatten(2).flatten(0, 1)
+        hidden = torch.addmm(self.implicit.bias.unsqueeze(1), self.implicit.weight, inputs)
+        return self._unflatten(hidden.relu_(), state)
+
+    def _unflatten(self, product: Tensor, state: Tensor) -> Tensor:
+        return product.view(self.num_outputs, self.embedding_dim, 2, state.shape[3])
 
 
 class EulerNet(CTRModel):
@@ -249,13 +226,15 @@ class EulerNet(CTRModel):
 
     def interact(self, vectors: Tensor) -> Tensor:
         """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``."""
-        mu = self.mu.unsqueeze(1)  # (F, 1)
-        re, im = mu * torch.cos(vectors), mu * torch.sin(vectors)
+        angles = vectors.permute(1, 2, 0).contiguous()  # (F, D, B)
+        mu = self.mu[:, None, None]
+        state = torch.stack([mu * torch.cos(angles), mu * torch.sin(angles)], dim=2)
         for layer in self.layers:
-            re, im = layer(re, im)
+            assert isinstance(layer, EulerInteractionLayer)
+            state = layer.propagate(state)
         # w . re + w . im = w . (re + im); the bias belongs to both terms.
-        logits: Tensor = self.output((re + im).flatten(1)).squeeze(1) + self.output.bias
-        return logits
+        parts = (self.output.weight @ state.flatten(2).flatten(0, 1)).view(2, len(vectors))
+        return parts.sum(0) + 2 * self.output.bias
 
     def penalty(self) -> Tensor | None:
         """Return ``reg_weight * sum ||p||_2`` over mu, the layers and the output, or None."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ctrkit.models.dropout import dropout
 from ctrkit.options import check_choice, check_fraction, check_layers, check_positive
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -80,7 +81,7 @@ class MLP(nn.Module):
             if self.norms:
                 state = self._normalised(self.norms[index], state)
             state = ACTIVATIONS[self.activation](state)
-            state = functional.dropout(state, self.dropout, self.training)
+            state = dropout(state, self.dropout, self.training)
         return state
 
     def _normalised(self, norm: nn.Module, state: Tensor) -> Tensor:

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 import torch
 
+CHUNK_ROWS = {"cpu": 512, "cuda": 65536}
+"""Rows that pass a model at a time, by device: on a processor, what they need fits its cache."""
+
 LARGEST_MATMUL_ERROR = 1e-5
 """Relative error up to which a faster float32 matrix product passes for exact."""
 
@@ -29,6 +32,11 @@ def choose_device(name: str) -> torch.device:
             f"device {name!r} is not there: {torch.cuda.device_count()} CUDA devices; use cpu"
         )
     return device
+
+
+def chunk_rows(device: torch.device) -> int:
+    """Return how many rows pass a model at a time on a device."""
+    return CHUNK_ROWS.get(device.type, CHUNK_ROWS["cuda"])
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from ctrkit.options import (
 )
 
 OPTIMIZERS = ("adam", "adamw")
-TABLE_OPTIMIZERS = ("auto", "dense", "lazy")
+TABLE_OPTIMIZERS = ("auto", "dense", "lazy", "adagrad")
 SCHEDULES = ("constant", "plateau", "cosine")
 MONITORS = ("auc", "logloss")
 PRECISIONS = ("float32", "bf16")
@@ -42,10 +42,15 @@ class TrainConfig:
 
     epochs: int = option(4, "most passes over the training rows")
     batch_size: int = option(1024, "rows per optimizer step")
+    chunk_rows: int | None = option(
+        None, "rows that pass the model at a time; none for what suits device and model"
+    )
     learning_rate: float = option(2e-3, "step size of the optimizer")
     optimizer: str = option("adam", "how weights are updated", choices=OPTIMIZERS)
     table_optimizer: str = option(
-        "auto", "dense updates every row, lazy the batch's rows", choices=TABLE_OPTIMIZERS
+        "auto",
+        "dense updates every row, lazy the batch's rows, adagrad those with one number of state",
+        choices=TABLE_OPTIMIZERS,
     )
     table_learning_rate: float | None = option(None, "step size for the table, if another")
     table_l2: float | None = option(
@@ -91,7 +96,7 @@ class TrainConfig:
         check_fraction(plateau_factor=self.plateau_factor)
         if self.table_l2 is not None:
             check_not_negative(table_l2=self.table_l2)
-        for name in ("table_learning_rate", "clip_norm", "validate_every"):
+        for name in ("table_learning_rate", "clip_norm", "validate_every", "chunk_rows"):
             if getattr(self, name) is not None:
                 check_positive(**{name: getattr(self, name)})
         check_choice("optimizer", self.optimizer, OPTIMIZERS)

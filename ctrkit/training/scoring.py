@@ -13,13 +13,8 @@ from torch import nn
 
 from ctrkit.models import CTRModel
 from ctrkit.training.batches import Examples, check_ids, id_limits
-from ctrkit.training.compute import full_rate
+from ctrkit.training.compute import chunk_rows, full_rate
 from ctrkit.training.metrics import Metrics, compute_metrics
-
-CHUNK_ROWS = 1024
-"""Rows scored at a time. Larger chunks fall out of the processor's cache: 2 to 2.6 times slower."""
-
-CUDA_CHUNK_ROWS = 65536
 
 IdsAndValues = tuple[NDArray[np.int32], NDArray[np.float32] | None]
 
@@ -42,9 +37,8 @@ def score_stream(
     ``evaluate`` on the prepared rows agree exactly.
     """
     device = next(model.parameters()).device
-    chunk_rows = CUDA_CHUNK_ROWS if device.type == "cuda" else CHUNK_ROWS
     limits = id_limits(model)
-    for ids, values in _rechunked(blocks, chunk_rows):
+    for ids, values in _rechunked(blocks, chunk_rows(device)):
         check_ids(ids, limits)
         # Entered for each chunk, so that the caller's code between two runs as it always does.
         with eval_mode(model), full_rate(device), torch.inference_mode():
@@ -100,8 +94,8 @@ def evaluate(model: CTRModel, examples: Examples, *, precision: str = "float32")
     )
 
 
-def _rechunked(blocks: Iterable[IdsAndValues], chunk_rows: int) -> Iterator[IdsAndValues]:
-    """Yield chunks of exactly `chunk_rows` rows (fewer in the last), whatever the blocks."""
+def _rechunked(blocks: Iterable[IdsAndValues], size: int) -> Iterator[IdsAndValues]:
+    """Yield chunks of exactly `size` rows (fewer in the last), whatever the blocks."""
     rest: IdsAndValues | None = None
     for block_ids, block_values in blocks:
         ids, values = block_ids, block_values
@@ -109,9 +103,9 @@ def _rechunked(blocks: Iterable[IdsAndValues], chunk_rows: int) -> Iterator[IdsA
             ids = np.concatenate([rest[0], ids])
             if values is not None and rest[1] is not None:
                 values = np.concatenate([rest[1], values])
-        full = len(ids) - len(ids) % chunk_rows
-        for start in range(0, full, chunk_rows):
-            yield _slice(ids, values, start, start + chunk_rows)
+        full = len(ids) - len(ids) % size
+        for start in range(0, full, size):
+            yield _slice(ids, values, start, start + size)
         rest = _slice(ids, values, full, len(ids))
     if rest is not None and len(rest[0]):
         yield rest

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from ctrkit.models import Batch, CTRModel
 from ctrkit.training.batches import Examples, id_limits, shuffled_batches
 from ctrkit.training.checkpoint import load_tensors, save_tensors, weights_of
-from ctrkit.training.compute import choose_device, full_rate
+from ctrkit.training.compute import choose_device, chunk_rows, full_rate
 from ctrkit.training.config import TrainConfig
 from ctrkit.training.history import History, Record, TrainResult
 from ctrkit.training.metrics import Metrics, compute_metrics
-from ctrkit.training.optimizers import is_lazy, make_optimizers, net_parameters
+from ctrkit.training.optimizers import make_optimizers, net_parameters, table_optimizer
 from ctrkit.training.schedule import Schedule
 from ctrkit.training.scoring import autocast, probabilities, score
 
@@ -88,7 +88,9 @@ class Trainer:
                 lasts all its epochs and the last weights stay.
             checkpoints: folder for ``best.pt`` and ``last.pt``, written at every validation;
                 without it the best weights are kept in memory.
-            loss: what to minimise on a batch; ``model.calculate_loss`` if not given.
+            loss: what to minimise on a batch, a mean over its rows and terms of the weights alone
+                (a batch passes in chunks, see ``config.chunk_rows``); ``model.calculate_loss`` if
+                not given.
             targets: a number per training row ``(N,)``, handed to `loss` as ``batch.targets``.
             criterion: takes the logits of the validation rows and returns what chooses the best
                 weights in place of ``config.monitor``, smaller is better.
@@ -180,7 +182,14 @@ class _Run:
         self.records: list[Record] = []
         self.losses = _LossSum(self.device)
         self.limits = id_limits(model)
+        self.chunk_rows = config.chunk_rows or self._suitable_chunk_rows()
         self.began = self.last_validation = time.perf_counter()
+
+    def _suitable_chunk_rows(self) -> int:
+        """Return how many rows may pass the model at a time without a change of what it learns."""
+        # A batch norm's statistics are those of the rows that pass it together.
+        has_batch_norm = any(isinstance(m, nn.BatchNorm1d) for m in self.model.modules())
+        return self.config.batch_size if has_batch_norm else chunk_rows(self.device)
 
     def _validation_steps(self) -> Callable[[int], bool]:
         """Return the test for whether the validation rows are scored after a step."""
@@ -230,20 +239,32 @@ class _Run:
         self.step += 1
         self.schedule.before_step(self.step)
         self.model.train()
-        with autocast(self.device, self.config.precision):
-            loss = self.loss(batch)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = self._backward(batch)
         if self.config.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.net, self.config.clip_norm)
         for optimizer in self.optimizers:
             optimizer.step()
-        shown = self.losses.add(loss.detach(), len(batch.labels), self.step)
+        shown = self.losses.add(loss, len(batch.labels), self.step)
         if shown is not None:
             self._require_finite("loss", shown)
         for observer in self.observers:
             observer.on_step(step=self.step, rows=len(batch.labels), loss=shown)
+
+    def _backward(self, batch: Batch) -> Tensor:
+        """Add the gradient of the batch's mean loss to the weights' and return the loss.
+
+        The rows pass in chunks that fit the processor's cache. A loss is a mean over rows and
+        terms of the weights alone, so the chunks' losses, weighted by their rows, add up to it.
+        """
+        total = torch.zeros((), device=self.device)
+        for chunk in batch.split(self.chunk_rows):
+            with autocast(self.device, self.config.precision):
+                loss = self.loss(chunk) * (len(chunk.labels) / len(batch.labels))
+            loss.backward()
+            total += loss.detach()
+        return total
 
     def _require_finite(self, what: str, value: float) -> None:
         if math.isfinite(value):
@@ -322,7 +343,7 @@ class _Run:
             settings={
                 "device": str(self.device),
                 "table_l2": self.config.table_l2,
-                "table_optimizer": "lazy" if is_lazy(self.model, self.config) else "dense",
+                "table_optimizer": table_optimizer(self.model, self.config),
                 "threads": torch.get_num_threads(),
             },
         )

@@ -8,7 +8,6 @@ import torch
 from torch.nn import functional
 
 from ctrkit.models import EulerInteractionLayer, EulerNet
-from ctrkit.models.eulernet import polar
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = ["eulernet_one_layer", "eulernet_two_layers_norm", "eulernet_three_layers"]
@@ -73,23 +72,6 @@ def test_penalty_is_the_sum_of_unsquared_norms(name):
     golden = load(name)
     penalty = model_from(golden, reg_weight=0.25).penalty()
     assert_close(penalty, 0.25 * golden["sum_of_l2_norms"])
-
-
-@pytest.mark.parametrize("value", [0.0, 1e-30, 1e-12, 1e-6, -1e-9])
-def test_gradients_are_finite_at_and_near_the_origin(value):
-    re = torch.full((4,), value, dtype=torch.float64, requires_grad=True)
-    im = torch.tensor([0.0, value, -value, 2 * value], dtype=torch.float64, requires_grad=True)
-    log_modulus, phase = polar(re, im)
-    (log_modulus.sum() + phase.sum()).backward()
-    assert torch.isfinite(re.grad).all()
-    assert torch.isfinite(im.grad).all()
-    assert re.grad.abs().max() <= 2e4
-
-
-def test_gradients_of_modulus_and_phase_are_exact_away_from_the_origin():
-    generator = torch.Generator().manual_seed(0)
-    re, im = torch.randn(2, 50, dtype=torch.float64, generator=generator).requires_grad_()
-    assert torch.autograd.gradcheck(polar, (re, im), atol=1e-6)
 
 
 def test_a_dead_layer_passes_finite_gradients_on():

@@ -1,21 +1,24 @@
-"""LazyAdam against the formula, row by row."""
+"""Optimizers of the table against their formulas, row by row."""
 
 import numpy as np
 import pytest
 import torch
 
 from ctrkit.embedding import FeatureEmbedding
-from ctrkit.training.optimizers import LazyAdam
+from ctrkit.models import DAGFM
+from ctrkit.training import TrainConfig
+from ctrkit.training.lazy import LazyAdam, RowwiseAdagrad
+from ctrkit.training.optimizers import make_optimizers
 
 BETAS, EPS = (0.9, 0.999), 1e-8
 
 
-def run_lazy(batches, l2):
+def run_lazy(batches, l2, kind=LazyAdam):
     torch.manual_seed(0)
     embedding = FeatureEmbedding([5], 3).double()
     embedding.sparse_gradient = True
     start = embedding.tables[0].detach().clone().numpy()
-    optimizer = LazyAdam(embedding.tables, lr=0.1, l2=l2)
+    optimizer = kind(embedding.tables, lr=0.1, l2=l2)
     for ids in batches:
         optimizer.zero_grad()
         embedding(torch.tensor(ids)[:, None]).pow(2).sum().backward()
@@ -42,6 +45,44 @@ def test_equals_the_formula_row_by_row(l2):
             hat1, hat2 = first / (1 - BETAS[0] ** steps), second / (1 - BETAS[1] ** steps)
             expected[row] -= 0.1 * hat1 / (np.sqrt(hat2) + EPS)
     np.testing.assert_allclose(actual, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+def test_rowwise_adagrad_equals_the_formula_row_by_row(l2):
+    batches = [[0, 1, 1], [1, 2], [1], [4, 0, 4, 4]]
+    start, actual = run_lazy(batches, l2, RowwiseAdagrad)
+    expected = start.copy()
+    for row in range(5):
+        total = 0.0
+        for ids in batches:
+            if row in ids:
+                gradient = ids.count(row) * 2 * expected[row] + l2 * expected[row]
+                total += (gradient**2).mean()
+                expected[row] -= 0.1 * gradient / (np.sqrt(total) + EPS)
+    np.testing.assert_allclose(actual, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_the_dense_way_is_pytorchs_own_adam(optimizer):
+    """Its sparse gradients, added up in one dense one, are those that PyTorch would make."""
+    config = TrainConfig(optimizer=optimizer, table_optimizer="dense", table_l2=0.1)
+    kind = torch.optim.Adam if optimizer == "adam" else torch.optim.AdamW
+    models = []
+    for is_ours in (True, False):
+        torch.manual_seed(0)
+        model = DAGFM([7, 5], embedding_dim=3).double()
+        model.output.requires_grad_(False)
+        model.propagation.requires_grad_(False)
+        if is_ours:
+            (stepper,) = make_optimizers(model, config)
+        else:
+            stepper = kind(model.embedding.tables, lr=config.learning_rate, weight_decay=0.1)
+        for ids in ([[0, 1], [6, 1]], [[0, 4], [0, 2], [3, 1]], [[5, 1]]):
+            stepper.zero_grad()
+            model(torch.tensor(ids)).sum().backward()
+            stepper.step()
+        models.append(model)
+    torch.testing.assert_close(models[0].embedding.tables[0], models[1].embedding.tables[0])
 
 
 def test_equals_dense_adam_where_every_row_is_seen_in_every_batch():
@@ -74,8 +115,9 @@ def test_decoupled_equals_adamw_where_every_row_is_seen_in_every_batch():
     torch.testing.assert_close(embedding.tables[0], table, rtol=1e-10, atol=0)
 
 
-def test_leaves_unseen_rows_alone():
-    start, actual = run_lazy([[0, 1], [1]], l2=0.5)
+@pytest.mark.parametrize("kind", [LazyAdam, RowwiseAdagrad])
+def test_leaves_unseen_rows_alone(kind):
+    start, actual = run_lazy([[0, 1], [1]], 0.5, kind)
     assert np.array_equal(start[2:], actual[2:])
 
 
@@ -88,7 +130,7 @@ def test_state_survives_saving():
     again = LazyAdam(embedding.tables)
     again.load_state_dict(optimizer.state_dict())
     state = again.state[embedding.tables[0]]
-    assert state["steps"].flatten().tolist() == [0, 1, 0, 0, 0]
+    assert state["steps"].tolist() == [0, 1, 0, 0, 0]
     assert torch.equal(state["first"], optimizer.state[embedding.tables[0]]["first"])
 
 

@@ -10,7 +10,7 @@ from small_rows import make_rows
 from torch.nn import functional
 
 from ctrkit.fields import FieldShape
-from ctrkit.models import EulerNet
+from ctrkit.models import DCNv2, EulerNet
 from ctrkit.training import TrainConfig, Trainer, evaluate, score, score_stream
 from ctrkit.training.batches import shuffled_batches
 from ctrkit.training.schedule import Schedule
@@ -61,6 +61,34 @@ def test_does_not_disturb_the_callers_random_numbers_and_settings():
     assert torch.rand(3).equal(expected)
     assert torch.get_float32_matmul_precision() == "highest"
     assert torch.tensor(1e-40) * 1.0 != 0
+
+
+@pytest.mark.parametrize("table_optimizer", ["dense", "lazy"])
+@pytest.mark.parametrize("reg_weight", [0.0, 0.01])
+def test_chunks_of_rows_change_nothing(table_optimizer, reg_weight):
+    scores = []
+    for chunk_rows in (None, 1000, 50, 1):
+        torch.manual_seed(0)
+        model = EulerNet(
+            [6] * 3, embedding_dim=4, dropout_ex=0, dropout_im=0, reg_weight=reg_weight
+        )
+        fit(model.double(), epochs=1, chunk_rows=chunk_rows, table_optimizer=table_optimizer)
+        scores.append(score(model, VALID))
+    for other in scores[1:]:
+        np.testing.assert_allclose(other, scores[0], rtol=1e-6)
+
+
+def test_a_model_with_batch_norm_sees_whole_batches():
+    rows_seen = []
+
+    def fit_dcn(**options):
+        model = DCNv2([6] * 3, embedding_dim=4, hidden_dims=[4], batch_norm=True)
+        model.mlp.norms[0].register_forward_hook(lambda _, x, __: rows_seen.append(len(x[0])))
+        fit(model, valid=None, epochs=1, batch_size=1000, **options)
+        return rows_seen[-1]
+
+    assert fit_dcn() == 1000
+    assert fit_dcn(chunk_rows=100) == 100
 
 
 def test_stops_after_patience_validations_without_a_better_one():
@@ -174,7 +202,13 @@ def test_table_l2_is_half_of_it_times_the_squared_norm():
 
 
 @pytest.mark.parametrize(
-    "options", [{"optimizer": "adamw"}, {"clip_norm": 0.1}, {"table_optimizer": "lazy"}]
+    "options",
+    [
+        {"optimizer": "adamw"},
+        {"clip_norm": 0.1},
+        {"table_optimizer": "lazy"},
+        {"table_optimizer": "adagrad", "table_learning_rate": 0.2},
+    ],
 )
 def test_other_options_train_too(options):
     _, result = fit(epochs=8, patience=8, **options)

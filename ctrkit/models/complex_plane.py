@@ -1,0 +1,117 @@
+"""Elementwise parts of an Euler interaction layer, each with its own short gradient.
+
+All take and return states ``(F, D, 2, B)``: real and imaginary part, or log modulus and phase,
+side by side in the third dimension, and the rows last. PyTorch would keep the input and output
+of every operation for its gradient; these keep what their gradient needs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+EPSILON = 1e-8
+"""Added to the squared modulus before its logarithm (SIGIR 2023, released code)."""
+
+
+class _Polar(torch.autograd.Function):
+    """``(re, im) -> (log modulus, phase)``, with gradients that stay finite at the origin.
+
+    DIFF(official): the phase's gradient is 1 / |z|, and atan2's own gives NaN at 0. Here |z|^2 is
+    not taken below `EPSILON` in it, so no gradient exceeds 1 / sqrt(EPSILON) = 1e4 times its input.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, state: Tensor) -> Tensor:
+        re, im = state.unbind(2)
+        square = (re * re).addcmul_(im, im)
+        ctx.save_for_backward(state, square)
+        out = torch.empty_like(state)
+        log_modulus, phase = out.unbind(2)
+        torch.add(square, EPSILON, out=log_modulus).log_().mul_(0.5)
+        torch.atan2(im, re, out=phase)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        state, square = ctx.saved_tensors
+        re, im = state.unbind(2)
+        grad_log_modulus, grad_phase = grad.unbind(2)
+        radial = grad_log_modulus / (square + EPSILON)
+        angular = grad_phase / square.clamp_min(EPSILON)
+        out = torch.empty_like(state)
+        grad_re, grad_im = out.unbind(2)
+        torch.mul(radial, re, out=grad_re).addcmul_(angular, im, value=-1)
+        torch.mul(radial, im, out=grad_im).addcmul_(angular, re)
+        return out
+
+
+class _Rectangular(torch.autograd.Function):
+    """``(log modulus, phase) -> (re, im)``; the gradient is made of the outputs alone."""
+
+    @staticmethod
+    def forward(ctx: Any, state: Tensor) -> Tensor:
+        log_modulus, phase = state.unbind(2)
+        modulus = log_modulus.exp()
+        out = torch.empty_like(state)
+        re, im = out.unbind(2)
+        torch.cos(phase, out=re).mul_(modulus)
+        torch.sin(phase, out=im).mul_(modulus)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (state,) = ctx.saved_tensors
+        re, im = state.unbind(2)
+        grad_re, grad_im = grad.unbind(2)
+        out = torch.empty_like(state)
+        grad_log_modulus, grad_phase = out.unbind(2)
+        torch.mul(grad_re, re, out=grad_log_modulus).addcmul_(grad_im, im)
+        torch.mul(grad_im, re, out=grad_phase).addcmul_(grad_re, im, value=-1)
+        return out
+
+
+class _Normalised(torch.autograd.Function):
+    """LayerNorm over the second dimension, which PyTorch's own norms only over the last."""
+
+    @staticmethod
+    def forward(ctx: Any, state: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+        centred = state - state.mean(1, keepdim=True)
+        rate = (centred * centred).mean(1, keepdim=True).add_(epsilon).rsqrt_()
+        standard = centred.mul_(rate)
+        scale, shift = scale.unsqueeze(2), shift.unsqueeze(2)
+        ctx.save_for_backward(standard, rate, scale)
+        return torch.addcmul(shift, standard, scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        standard, rate, scale = ctx.saved_tensors
+        projected = grad * standard
+        grad_scale, grad_shift = projected.sum((0, 3)), grad.sum((0, 3))
+        projection = projected.mul_(scale).mean(1, keepdim=True)
+        out = grad * scale
+        out -= out.mean(1, keepdim=True)
+        out.addcmul_(standard, projection, value=-1).mul_(rate)
+        return out, grad_scale, grad_shift, None
+
+
+def polar(state: Tensor) -> Tensor:
+    """Return ``0.5 log(re^2 + im^2 + 1e-8)`` and ``atan2(im, re)`` of ``(re, im)``."""
+    return _Polar.apply(state)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def rectangular(state: Tensor) -> Tensor:
+    """Return ``exp(lam) cos(theta)`` and ``exp(lam) sin(theta)`` of ``(lam, theta)``."""
+    return _Rectangular.apply(state)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def normalised(state: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+    """Return a LayerNorm over D, with ``scale`` and ``shift`` ``(D, 2)`` for the two parts."""
+    return _Normalised.apply(state, scale, shift, epsilon)  # type: ignore[no-untyped-call, no-any-return]
