@@ -6,6 +6,8 @@ import argparse
 from importlib import import_module
 
 BENCHMARKS = {
+    "roofline": "what the machine can do at most: matrix products, memory",
+    "train": "training steps of every model, against its plain formula and PyTorch's Adam",
     "speed": "training, scoring and AUC against the plain way, in turn",
     "interactions": "DAGFM and CIN against einsum and Conv1d, students against teachers",
     "prepare": "raw Criteo rows to prepared data: rows/s and peak memory",

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 
+from benchmarks.side import Side, Work
+
 RESULTS = Path(__file__).parent / "results"
+
+
+def add_common(parser: argparse.ArgumentParser, *, repeats: int = 5) -> None:
+    """Add the options that every comparison has."""
+    parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (default 1)")
+    parser.add_argument("--repeats", type=int, default=repeats, help="pairs that count")
+
+
+def begin(arguments: argparse.Namespace) -> None:
+    """Set the threads and say on what machine the figures are made."""
+    torch.set_num_threads(arguments.threads)
+    print(machine(), flush=True)
 
 
 @dataclass(frozen=True)
@@ -33,7 +50,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found: units of work per CPU second of either, and their ratio."""
+    """What was found: units of work per CPU second of either side, and their ratio."""
 
     name: str
     unit: str
@@ -41,6 +58,7 @@ class Comparison:
     reference: Spread
     ratio: Spread
     repeats: int
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 def compare(
@@ -52,7 +70,7 @@ def compare(
     *,
     repeats: int = 5,
 ) -> Comparison:
-    """Run two ways of the same work in turn and compare them.
+    """Run two ways of the same work in turn, in this process, and compare them.
 
     Args:
         name: what is measured.
@@ -62,35 +80,68 @@ def compare(
         reference: the plain way.
         repeats: pairs counted, after one that is not.
     """
-    rates: dict[str, list[float]] = {"ours": [], "reference": []}
-    for repeat in range(repeats + 1):
-        for side, work in (("ours", ours), ("reference", reference)):
-            began = time.process_time()
-            work()
-            seconds = time.process_time() - began
-            if repeat:
-                rates[side].append(amount / seconds)
-    ratios = [a / b for a, b in zip(rates["ours"], rates["reference"], strict=True)]
+
+    def seconds_of(work: Callable[[], Any]) -> float:
+        began = time.process_time()
+        work()
+        return time.process_time() - began
+
+    seconds = [(seconds_of(ours), seconds_of(reference)) for _ in range(repeats + 1)][1:]
+    return _found(name, unit, amount, seconds, {})
+
+
+def compare_apart(
+    name: str,
+    unit: str,
+    amount: float,
+    ours: Work,
+    reference: Work,
+    *,
+    threads: int = 1,
+    repeats: int = 5,
+) -> Comparison:
+    """Like `compare`, with either side in a process of its own.
+
+    So neither finds its memory arranged by the other, and the peak of each is its own. A side
+    whose call takes less than a fifth of a second makes as many calls as fill it.
+    """
+    with Side(ours, threads) as our_side, Side(reference, threads) as other_side:
+        counts = [max(1, round(0.2 / side.run(1))) for side in (our_side, other_side)]
+        seconds = [
+            (our_side.run(counts[0]) / counts[0], other_side.run(counts[1]) / counts[1])
+            for _ in range(repeats)
+        ]
+        details = {
+            "threads": threads,
+            "peak_bytes": our_side.peak_bytes(),
+            "reference_peak_bytes": other_side.peak_bytes(),
+        }
+    return _found(name, unit, amount, seconds, details)
+
+
+def _found(
+    name: str,
+    unit: str,
+    amount: float,
+    seconds: list[tuple[float, float]],
+    details: Mapping[str, Any],
+) -> Comparison:
     found = Comparison(
         name,
         unit,
-        Spread.of(rates["ours"]),
-        Spread.of(rates["reference"]),
-        Spread.of(ratios),
-        repeats,
+        ours=Spread.of([amount / a for a, _ in seconds]),
+        reference=Spread.of([amount / b for _, b in seconds]),
+        ratio=Spread.of([b / a for a, b in seconds]),
+        repeats=len(seconds),
+        details=dict(details),
     )
-    show(found)
-    return found
-
-
-def show(found: Comparison) -> None:
-    """Print one comparison."""
     print(
-        f"{found.name:<44} {found.ours.median:>12,.0f} {found.unit}/s"
-        f"   {found.ratio.median:5.2f} times the plain way"
+        f"{found.name:<48} {found.ours.median:>12,.0f} {found.unit}/s"
+        f"   {found.ratio.median:6.2f} times the other way"
         f" ({found.ratio.low:.2f} to {found.ratio.high:.2f}, {found.repeats} pairs)",
         flush=True,
     )
+    return found
 
 
 def machine() -> dict[str, Any]:
@@ -105,19 +156,20 @@ def machine() -> dict[str, Any]:
     return {
         "processor": model,
         "processors": os.cpu_count(),
-        "threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
         "commit": commit,
     }
 
 
-def save(name: str, results: list[Any]) -> None:
-    """Write results with their machine to ``benchmarks/results/NAME.json``."""
+def save(name: str, results: list[Any], **conditions: Any) -> None:
+    """Write results with machine and conditions to ``benchmarks/results/NAME.json``."""
     RESULTS.mkdir(exist_ok=True)
     plain = [
         asdict(result) if hasattr(result, "__dataclass_fields__") else result for result in results
     ]
-    content = {"machine": machine(), "results": plain}
+    content = {"machine": machine(), **conditions, "results": plain}
     (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")

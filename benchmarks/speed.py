@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
 from benchmarks.harness import Comparison, compare, machine, save
-from benchmarks.plain import PlainEulerNet
+from benchmarks.plain import plain_interaction
 from ctrkit.models import Batch, EulerNet
 from ctrkit.training import TrainConfig, auc
 from ctrkit.training.compute import full_rate

@@ -12,18 +12,19 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ctrkit.models import Batch, CTRModel
 from ctrkit.training.batches import Examples, id_limits, shuffled_batches
 from ctrkit.training.checkpoint import load_tensors, save_tensors, weights_of
-from ctrkit.training.compute import choose_device, chunk_rows, full_rate
+from ctrkit.training.compute import choose_device, full_rate
 from ctrkit.training.config import TrainConfig
 from ctrkit.training.history import History, Record, TrainResult
 from ctrkit.training.metrics import Metrics, compute_metrics
-from ctrkit.training.optimizers import make_optimizers, net_parameters, table_optimizer
+from ctrkit.training.optimizers import table_optimizer
 from ctrkit.training.schedule import Schedule
-from ctrkit.training.scoring import autocast, probabilities, score
+from ctrkit.training.scoring import probabilities, score
+from ctrkit.training.step import TrainStep
 
 
 class Observer(Protocol):
@@ -110,7 +111,7 @@ class Trainer:
                 f"targets must have shape ({len(train.labels)},), one per training row, "
                 f"got {targets.shape}"
             )
-        aim = _Aim(loss or model.calculate_loss, targets, criterion, keep_start)
+        aim = _Aim(loss, targets, criterion, keep_start)
         run = _Run(self.config, self.observers, model, train, valid, checkpoints, aim)
         with full_rate(run.device), torch.random.fork_rng(_cuda_devices(run.device)):
             torch.manual_seed(self.config.seed)
@@ -143,7 +144,7 @@ def require_both_classes(what: str, rows: Examples) -> None:
 class _Aim(NamedTuple):
     """What a run minimises, and how its best weights are chosen; see `Trainer.fit`."""
 
-    loss: Callable[[Batch], Tensor]
+    loss: Callable[[Batch], Tensor] | None
     targets: NDArray[np.float32] | None
     criterion: Callable[[NDArray[np.float32]], float] | None
     keep_start: bool
@@ -171,25 +172,18 @@ class _Run:
         self.num_rows = len(train.labels)
         self.keeper = _BestWeights(model, checkpoints)
         self.aim = aim
-        self.loss = torch.compile(aim.loss) if config.compile else aim.loss
-        self.optimizers = make_optimizers(model, config)
-        self.net = net_parameters(model)
+        self.train_step = TrainStep(self.model, config, aim.loss)
         self.steps_per_epoch = max(1, -(-self.num_rows // config.batch_size))
-        self.schedule = Schedule(self.optimizers, config, config.epochs * self.steps_per_epoch)
+        self.schedule = Schedule(
+            self.train_step.optimizers, config, config.epochs * self.steps_per_epoch
+        )
         self.validation_steps = self._validation_steps()
         self.step = 0
         self.since_better = 0
         self.records: list[Record] = []
         self.losses = _LossSum(self.device)
         self.limits = id_limits(model)
-        self.chunk_rows = config.chunk_rows or self._suitable_chunk_rows()
         self.began = self.last_validation = time.perf_counter()
-
-    def _suitable_chunk_rows(self) -> int:
-        """Return how many rows may pass the model at a time without a change of what it learns."""
-        # A batch norm's statistics are those of the rows that pass it together.
-        has_batch_norm = any(isinstance(m, nn.BatchNorm1d) for m in self.model.modules())
-        return self.config.batch_size if has_batch_norm else chunk_rows(self.device)
 
     def _validation_steps(self) -> Callable[[int], bool]:
         """Return the test for whether the validation rows are scored after a step."""
@@ -238,33 +232,12 @@ class _Run:
     def _train_step(self, batch: Batch) -> None:
         self.step += 1
         self.schedule.before_step(self.step)
-        self.model.train()
-        for optimizer in self.optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        loss = self._backward(batch)
-        if self.config.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.net, self.config.clip_norm)
-        for optimizer in self.optimizers:
-            optimizer.step()
+        loss = self.train_step(batch)
         shown = self.losses.add(loss, len(batch.labels), self.step)
         if shown is not None:
             self._require_finite("loss", shown)
         for observer in self.observers:
             observer.on_step(step=self.step, rows=len(batch.labels), loss=shown)
-
-    def _backward(self, batch: Batch) -> Tensor:
-        """Add the gradient of the batch's mean loss to the weights' and return the loss.
-
-        The rows pass in chunks that fit the processor's cache. A loss is a mean over rows and
-        terms of the weights alone, so the chunks' losses, weighted by their rows, add up to it.
-        """
-        total = torch.zeros((), device=self.device)
-        for chunk in batch.split(self.chunk_rows):
-            with autocast(self.device, self.config.precision):
-                loss = self.loss(chunk) * (len(chunk.labels) / len(batch.labels))
-            loss.backward()
-            total += loss.detach()
-        return total
 
     def _require_finite(self, what: str, value: float) -> None:
         if math.isfinite(value):
