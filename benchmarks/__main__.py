@@ -5,18 +5,26 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-BENCHMARKS = {
+SPEED = {
     "roofline": "what the machine can do at most: matrix products, memory",
-    "train": "training steps of every model, against its plain formula and PyTorch's Adam",
-    "speed": "training, scoring and AUC against the plain way, in turn",
-    "interactions": "DAGFM and CIN against einsum and Conv1d, students against teachers",
+    "parts": "dropout, table optimizers and lookup, against PyTorch's own",
+    "interact": "every model forward and backward, by batch size, against its plain formula",
+    "train": "whole training steps, against the plain formula and PyTorch's Adam",
+    "score": "scoring rows in memory, against the plain formula; students against teachers",
+    "table": "training steps by rows of the table and its optimizer",
+    "growth": "training steps by fields, width and threads",
+    "epoch": "an epoch of training and an evaluation, with one thread and two",
+    "auc": "the AUC of five million scores, against scikit-learn",
+    "distill_epoch": "an epoch of distillation against an epoch of training the student",
     "prepare": "raw Criteo rows to prepared data: rows/s and peak memory",
+}
+ACCURACY = {
     "samples": "EulerNet and a tuned logistic regression on the Criteo and Avazu samples",
     "frappe": "EulerNet on Frappe_x1, and where its weights start",
     "distillation": "teacher, student alone, distilled and fine-tuned on the public samples",
-    "distill_epoch": "an epoch of distillation against an epoch of training the student",
     "planted": "EulerNet and a logistic regression on generated rows, against the best possible",
 }
+BENCHMARKS = {**SPEED, **ACCURACY}
 
 
 def main() -> None:
@@ -25,8 +33,14 @@ def main() -> None:
     for name, purpose in BENCHMARKS.items():
         module = import_module(f"benchmarks.{name}")
         module.add_to(names.add_parser(name, help=purpose, description=purpose))
+    everything = names.add_parser("all", help="every benchmark of speed, then docs/performance.md")
     arguments = parser.parse_args()
-    import_module(f"benchmarks.{arguments.name}").run(arguments)
+    if arguments.name != "all":
+        import_module(f"benchmarks.{arguments.name}").run(arguments)
+        return
+    del everything
+    for name in SPEED:
+        import_module(f"benchmarks.{name}").run(parser.parse_args([name]))
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ def compare(
     reference: Callable[[], Any],
     *,
     repeats: int = 5,
+    details: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Run two ways of the same work in turn, in this process, and compare them.
 
@@ -79,6 +80,7 @@ def compare(
         ours: the code of ctrkit.
         reference: the plain way.
         repeats: pairs counted, after one that is not.
+        details: what else to keep with the result.
     """
 
     def seconds_of(work: Callable[[], Any]) -> float:
@@ -87,7 +89,7 @@ def compare(
         return time.process_time() - began
 
     seconds = [(seconds_of(ours), seconds_of(reference)) for _ in range(repeats + 1)][1:]
-    return _found(name, unit, amount, seconds, {})
+    return _found(name, unit, amount, seconds, details or {})
 
 
 def compare_apart(
@@ -99,6 +101,7 @@ def compare_apart(
     *,
     threads: int = 1,
     repeats: int = 5,
+    details: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Like `compare`, with either side in a process of its own.
 
@@ -111,12 +114,12 @@ def compare_apart(
             (our_side.run(counts[0]) / counts[0], other_side.run(counts[1]) / counts[1])
             for _ in range(repeats)
         ]
-        details = {
+        measured = {
             "threads": threads,
             "peak_bytes": our_side.peak_bytes(),
             "reference_peak_bytes": other_side.peak_bytes(),
         }
-    return _found(name, unit, amount, seconds, details)
+    return _found(name, unit, amount, seconds, {**(details or {}), **measured})
 
 
 def _found(

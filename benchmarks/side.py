@@ -47,7 +47,7 @@ class Side:
         self._process.join()
 
     def run(self, times: int, *, clock: str = "cpu") -> float:
-        """Do the work `times` times and return the seconds it took, by the "cpu" or "wall" clock."""
+        """Do the work `times` times; return the seconds it took, by the "cpu" or "wall" clock."""
         seconds: dict[str, float] = self._ask(times)
         return seconds[clock]
 

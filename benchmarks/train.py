@@ -9,80 +9,96 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-from benchmarks.harness import add_common, begin, compare_apart, save
+from benchmarks.harness import Comparison, add_common, begin, compare_apart, save
 from benchmarks.plain import plain_interaction
 from benchmarks.roofline import measure
 from benchmarks.side import Work
 from benchmarks.suite import MODELS, TABLE_ROWS, make_batch, make_model
+from ctrkit.models import Batch
+from ctrkit.models.cost import cost_of
 from ctrkit.training import TrainConfig
 from ctrkit.training.compute import full_rate
+from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.step import TrainStep
 
-NUM_BATCHES = 8
-"""Different batches in turn, so that not always the same table rows are in the cache."""
+ROWS_PER_CALL = 8192
+"""In different batches, so that not always the same table rows are in the cache."""
+
+MOST_CIN_ROWS = 256
+"""The plain CIN keeps 2.3 MB for every row."""
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=[1024, 4096])
+    parser.add_argument("--table-optimizers", nargs="+", default=["dense", "lazy"])
     parser.add_argument("--rows", type=int, default=TABLE_ROWS, help="rows of the table")
     add_common(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     begin(arguments)
-    machine_rates = measure(arguments.threads)
-    found = []
-    for name, batch_size in itertools.product(arguments.models, arguments.batch_sizes):
-        # The plain CIN keeps 10 MB for every row.
-        rows = min(batch_size, 512) if name == "cin" else batch_size
-        options = {"name": name, "batch_size": rows, "table_rows": arguments.rows}
-        for table in ("dense", "lazy"):
-            found.append(
-                compare_apart(
-                    f"train {name}, batch {rows}, {table}",
-                    "rows",
-                    rows,
-                    Work(make_step, {**options, "table": table}),
-                    Work(make_plain_step, options),
-                    threads=arguments.threads,
-                    repeats=arguments.repeats,
-                )
-            )
-    save("train", found, roofline=machine_rates, table_rows=arguments.rows)
+    roofline = measure(arguments.threads)
+    cases = itertools.product(arguments.models, arguments.batch_sizes, arguments.table_optimizers)
+    found = [_compare(*case, arguments) for case in cases]
+    save("train", found, roofline=roofline, table_rows=arguments.rows)
 
 
-def make_step(name: str, batch_size: int, table_rows: int, table: str) -> Callable[[], None]:
-    """Return a training step of ctrkit."""
+def _compare(name: str, batch_size: int, table: str, arguments: argparse.Namespace) -> Comparison:
+    rows = ROWS_PER_CALL
+    if name == "cin":
+        rows = batch_size = MOST_CIN_ROWS
+    options = {"name": name, "rows": rows, "batch_size": batch_size, "table_rows": arguments.rows}
+    return compare_apart(
+        f"train {name}, batch {batch_size}, {table}",
+        "rows",
+        rows,
+        Work(make_ours, {**options, "table": table}),
+        Work(make_plain, options),
+        threads=arguments.threads,
+        repeats=arguments.repeats,
+        details={
+            "model": name,
+            "batch_size": batch_size,
+            "table_optimizer": table,
+            # Forward, and twice as much backward.
+            "flop_per_row": 6 * cost_of(make_model(name)).multiply_adds,
+        },
+    )
+
+
+def make_ours(
+    name: str, rows: int, batch_size: int, table_rows: int, table: str
+) -> Callable[[], None]:
+    """Return training steps of ctrkit, as in ``Trainer.fit``."""
     model = make_model(name, table_rows=table_rows)
     step = TrainStep(model, TrainConfig(batch_size=batch_size, table_optimizer=table))
-    batches = _batches(batch_size, table_rows)
+    batches = _batches(rows, batch_size, table_rows)
 
     def do() -> None:
-        with full_rate(step.device):
-            step(next(batches))
+        with full_rate(step.device), freed_memory_kept():
+            for batch in batches:
+                step(batch)
 
     return do
 
 
-def make_plain_step(name: str, batch_size: int, table_rows: int) -> Callable[[], None]:
-    """Return a training step as it is usually written."""
+def make_plain(name: str, rows: int, batch_size: int, table_rows: int) -> Callable[[], None]:
+    """Return training steps as they are usually written."""
     model = make_model(name, table_rows=table_rows)
     interact = plain_interaction(model)
     adam = torch.optim.Adam(model.parameters())
-    batches = _batches(batch_size, table_rows)
+    batches = _batches(rows, batch_size, table_rows)
 
     def do() -> None:
-        batch = next(batches)
-        adam.zero_grad()
-        logits = interact(model.embedding(batch.ids))
-        functional.binary_cross_entropy_with_logits(logits, batch.labels).backward()
-        adam.step()
+        for batch in batches:
+            adam.zero_grad()
+            logits = interact(model.embedding(batch.ids))
+            functional.binary_cross_entropy_with_logits(logits, batch.labels).backward()
+            adam.step()
 
     return do
 
 
-def _batches(batch_size: int, table_rows: int) -> itertools.cycle:
-    return itertools.cycle(
-        [make_batch(batch_size, table_rows=table_rows, seed=seed) for seed in range(NUM_BATCHES)]
-    )
+def _batches(rows: int, batch_size: int, table_rows: int) -> list[Batch]:
+    return make_batch(rows, table_rows=table_rows).split(batch_size)

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from ctrkit.fields import Cardinalities
 from ctrkit.models.base import CTRModel
-from ctrkit.models.complex_plane import normalised, polar, rectangular
+from ctrkit.models.complex_plane import (
+    normalised,
+    on_circles,
+    polar,
+    polar_on_circles,
+    rectangular,
+)
 from ctrkit.models.dropout import dropout
 from ctrkit.options import check_choice, check_fraction, check_layers, check_not_negative
 
@@ -112,24 +118,28 @@ class EulerInteractionLayer(nn.Module):
         out_re, out_im = state.permute(3, 0, 2, 1).unbind(2)
         return out_re, out_im
 
-    def propagate(self, state: Tensor) -> Tensor:
+    def propagate(self, state: Tensor, polar_state: Tensor | None = None) -> Tensor:
         """Return the layer's output ``(F_out, D, 2, B)`` for a state ``(F_in, D, 2, B)``.
+
+        `polar_state` is the state's log modulus and phase, where they are known already.
 
         With the rows last and both parts side by side, the explicit and the implicit part are one
         matrix product each, without a copy, and everything else runs along contiguous rows.
         """
-        out = self._explicit(state) + self._implicit(state)
+        if polar_state is None:
+            polar_state = polar(state)
+        out = self._explicit(polar_state) + self._implicit(state)
         if self.norm_re is None or self.norm_im is None:
             return out
         scale = torch.stack([self.norm_re.weight, self.norm_im.weight], dim=1)
         shift = torch.stack([self.norm_re.bias, self.norm_im.bias], dim=1)
         return normalised(out, scale, shift, self.norm_re.eps)
 
-    def _explicit(self, state: Tensor) -> Tensor:
-        log_modulus_and_phase = dropout(polar(state), self.dropout_ex, self.training)
-        mixed = self.orders.t() @ log_modulus_and_phase.flatten(1)
+    def _explicit(self, polar_state: Tensor) -> Tensor:
+        kept = dropout(polar_state, self.dropout_ex, self.training)
+        mixed = self._unflatten(self.orders.t() @ kept.flatten(1), polar_state)
         bias = torch.stack([self.bias_log_modulus.t(), self.bias_phase.t()], dim=2)  # (F_out, D, 2)
-        return rectangular(self._unflatten(mixed, state) + bias.unsqueeze(3))
+        return rectangular(mixed + bias.unsqueeze(3))
 
     def _implicit(self, state: Tensor) -> Tensor:
         inputs = dropout(state, self.dropout_im, self.training).flatten(2).flatten(0, 1)
@@ -227,11 +237,11 @@ class EulerNet(CTRModel):
     def interact(self, vectors: Tensor) -> Tensor:
         """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``."""
         angles = vectors.permute(1, 2, 0).contiguous()  # (F, D, B)
-        mu = self.mu[:, None, None]
-        state = torch.stack([mu * torch.cos(angles), mu * torch.sin(angles)], dim=2)
+        state = on_circles(angles, self.mu)
+        polar_state: Tensor | None = polar_on_circles(angles, self.mu)
         for layer in self.layers:
             assert isinstance(layer, EulerInteractionLayer)
-            state = layer.propagate(state)
+            state, polar_state = layer.propagate(state, polar_state), None
         # w . re + w . im = w . (re + im); the bias belongs to both terms.
         parts = (self.output.weight @ state.flatten(2).flatten(0, 1)).view(2, len(vectors))
         return parts.sum(0) + 2 * self.output.bias

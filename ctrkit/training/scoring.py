@@ -14,6 +14,7 @@ from torch import nn
 from ctrkit.models import CTRModel
 from ctrkit.training.batches import Examples, check_ids, id_limits
 from ctrkit.training.compute import chunk_rows, full_rate
+from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.metrics import Metrics, compute_metrics
 
 IdsAndValues = tuple[NDArray[np.int32], NDArray[np.float32] | None]
@@ -38,17 +39,18 @@ def score_stream(
     """
     device = next(model.parameters()).device
     limits = id_limits(model)
-    for ids, values in _rechunked(blocks, chunk_rows(device)):
-        check_ids(ids, limits)
-        # Entered for each chunk, so that the caller's code between two runs as it always does.
-        with eval_mode(model), full_rate(device), torch.inference_mode():
-            with autocast(device, precision):
-                logits = model(
-                    torch.from_numpy(ids).to(device),
-                    None if values is None else torch.from_numpy(values).to(device),
-                )
-            scores = logits.float().cpu().numpy()
-        yield scores
+    with freed_memory_kept():
+        for ids, values in _rechunked(blocks, chunk_rows(device)):
+            check_ids(ids, limits)
+            # Entered for each chunk, so that the caller's code between two runs as it always does.
+            with eval_mode(model), full_rate(device), torch.inference_mode():
+                with autocast(device, precision):
+                    logits = model(
+                        torch.from_numpy(ids).to(device),
+                        None if values is None else torch.from_numpy(values).to(device),
+                    )
+                scores = logits.float().cpu().numpy()
+            yield scores
 
 
 @contextmanager

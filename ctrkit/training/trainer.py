@@ -19,6 +19,7 @@ from ctrkit.training.batches import Examples, id_limits, shuffled_batches
 from ctrkit.training.checkpoint import load_tensors, save_tensors, weights_of
 from ctrkit.training.compute import choose_device, full_rate
 from ctrkit.training.config import TrainConfig
+from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.history import History, Record, TrainResult
 from ctrkit.training.metrics import Metrics, compute_metrics
 from ctrkit.training.optimizers import table_optimizer
@@ -113,7 +114,11 @@ class Trainer:
             )
         aim = _Aim(loss, targets, criterion, keep_start)
         run = _Run(self.config, self.observers, model, train, valid, checkpoints, aim)
-        with full_rate(run.device), torch.random.fork_rng(_cuda_devices(run.device)):
+        with (
+            full_rate(run.device),
+            freed_memory_kept(),
+            torch.random.fork_rng(_cuda_devices(run.device)),
+        ):
             torch.manual_seed(self.config.seed)
             return run.train_to_end()
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ctrkit.models.complex_plane import normalised, polar, rectangular
+from ctrkit.models.complex_plane import normalised, on_circles, polar, polar_on_circles, rectangular
 
 
 @pytest.fixture
@@ -37,6 +37,29 @@ def test_gradients_are_finite_at_and_near_the_origin(value):
 @pytest.mark.parametrize("function", [polar, rectangular])
 def test_gradients_are_exact_away_from_the_origin(function, state):
     assert torch.autograd.gradcheck(function, (state,), atol=1e-6)
+
+
+def test_points_on_circles_and_their_polar_form():
+    generator = torch.Generator().manual_seed(0)
+    angles = 9 * torch.randn(3, 4, 50, dtype=torch.float64, generator=generator)  # many turns
+    angles.requires_grad_()
+    radii = torch.tensor([1.0, -0.5, 2.0], dtype=torch.float64, requires_grad=True)
+    state = on_circles(angles, radii)
+    re, im = state.unbind(2)
+    torch.testing.assert_close(re, radii[:, None, None] * angles.cos())
+    torch.testing.assert_close(im, radii[:, None, None] * angles.sin())
+    torch.testing.assert_close(polar_on_circles(angles, radii), polar(state))
+    assert torch.autograd.gradcheck(on_circles, (angles[:, :, :3], radii))
+    assert torch.autograd.gradcheck(polar_on_circles, (angles[:, :, :3], radii))
+
+
+def test_gradients_through_the_known_polar_form_are_those_through_the_points():
+    angles = torch.tensor([[[0.3, -2.0, 4.0]]], dtype=torch.float64, requires_grad=True)
+    radii = torch.tensor([0.7], dtype=torch.float64, requires_grad=True)
+    weights = torch.tensor([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]], dtype=torch.float64)
+    known = torch.autograd.grad((polar_on_circles(angles, radii) * weights).sum(), (angles, radii))
+    found = torch.autograd.grad((polar(on_circles(angles, radii)) * weights).sum(), (angles, radii))
+    torch.testing.assert_close(known, found, rtol=1e-6, atol=1e-6)
 
 
 def test_a_norm_is_that_of_each_part_over_the_dimensions(state):

@@ -8,7 +8,7 @@ import torch
 from reference import Arrays, assert_close, assert_equals_fixture, copy_linear, load
 from torch import Tensor
 
-from ctrkit.models import DAGFM, DAGFMPlus
+from ctrkit.models import DAGFM, DAGFMPlus, dagfm
 from ctrkit.models.dagfm import INTERACTIONS, DAGPropagation
 
 SHAPE = (5, 4, 3)  # B, F, D
@@ -160,6 +160,13 @@ def test_lives_on_meta_and_runs_under_bf16_autocast(kind, interaction):
     torch.testing.assert_close(rough.float(), exact, rtol=0.05, atol=0.05)
     assert all(p.grad.isfinite().all() for p in model.parameters())
     assert model.to("meta")(ids.to("meta")).device.type == "meta"
+
+
+def test_parts_of_the_rows_change_nothing(vectors, monkeypatch):
+    model = DAGFM([3] * 4, embedding_dim=3, interaction="outer").double()
+    whole = model.interact(vectors)
+    monkeypatch.setitem(dagfm.OUTER_ROWS, "cpu", 2)
+    assert_close(model.interact(vectors), whole)
 
 
 def test_plus_sends_the_sum_of_all_states_through_the_mlp(vectors):

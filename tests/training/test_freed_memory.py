@@ -1,0 +1,38 @@
+"""Freed memory is kept for a run and given back after it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ctrkit.training.freed_memory import KEPT_BYTES, freed_memory_kept
+
+STATUS = Path("/proc/self/status")
+
+
+def resident_bytes() -> int:
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="needs /proc")
+def test_freed_memory_is_given_back_at_the_end():
+    before = resident_bytes()
+    with freed_memory_kept():
+        tensors = [torch.ones(KEPT_BYTES // 8 // 4) for _ in range(4)]
+        held = resident_bytes()
+        del tensors
+    assert held - before > 0.9 * KEPT_BYTES / 2
+    assert resident_bytes() - before < 0.1 * KEPT_BYTES
+
+
+def test_does_nothing_without_glibc(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with freed_memory_kept():
+        assert torch.ones(3).sum() == 3
+
+
+def test_an_error_passes_through():
+    with pytest.raises(ZeroDivisionError), freed_memory_kept():
+        raise ZeroDivisionError
