@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrkit.training.ahead import read_ahead
-from ctrkit.training.memory import let_go, memory_bytes
+from ctrkit.training.memory import memory_bytes, read_stretches
 
 LARGEST_SHARE = 0.5
 """Share of the memory up to which ``shuffle="auto"`` lets training rows come one by one; the
@@ -42,15 +42,9 @@ class TrainingRows(NamedTuple):
         """Return a copy of the rows at these positions."""
         return self._each(lambda array: array[rows])
 
-    def read(self, pieces: list[slice]) -> TrainingRows:
-        """Return a copy of some stretches of rows, one after the other."""
-
-        def copied(array: NDArray[Any]) -> NDArray[Any]:
-            copy = np.concatenate([array[piece] for piece in pieces])
-            let_go(array)
-            return copy
-
-        return self._each(copied)
+    def read(self, stretches: list[slice]) -> TrainingRows:
+        """Return a copy of stretches of rows, one after the other."""
+        return self._each(lambda array: read_stretches(array, stretches))
 
     def _each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> TrainingRows:
         return TrainingRows(
@@ -142,8 +136,8 @@ class BlockOrder(Order):
         *,
         batch_size: int,
         seed: int,
-        block_bytes: int = BLOCK_BYTES,
-        pool_bytes: int = POOL_BYTES,
+        block_bytes: int,
+        pool_bytes: int,
     ) -> None:
         super().__init__(rows, batch_size=batch_size, seed=seed)
         row_bytes = rows.num_bytes // self.num_rows
@@ -166,12 +160,12 @@ class BlockOrder(Order):
             positions = np.random.default_rng(seed).permutation(end - begin)
             # Read without giving it a name, which would keep this pool while the next is read.
             yield Pool(
-                self.rows.read(_pieces(starts, stops, begin, end)),
+                self.rows.read(_stretches(starts, stops, begin, end)),
                 positions[max(0, first_row - begin) :],
             )
 
 
-def _pieces(
+def _stretches(
     starts: NDArray[np.int64], stops: NDArray[np.int64], begin: int, end: int
 ) -> list[slice]:
     """Return where rows `begin` to `end` of some blocks, laid end to end, lie in the file."""
@@ -181,7 +175,7 @@ def _pieces(
     starts[0] = stops[0] - (ends[0] - begin)
     stops[-1] -= ends[-1] - end
     # Forwards through the file; their rows are shuffled anyway.
-    return [slice(*piece) for piece in sorted(zip(starts, stops, strict=True))]
+    return [slice(*stretch) for stretch in sorted(zip(starts, stops, strict=True))]
 
 
 def choose_order(shuffle: str, rows: TrainingRows, *, batch_size: int, seed: int) -> Order:
@@ -197,5 +191,8 @@ def choose_order(shuffle: str, rows: TrainingRows, *, batch_size: int, seed: int
         memory = memory_bytes()
         is_large = memory is not None and rows.num_bytes > LARGEST_SHARE * memory
         shuffle = "blocks" if is_large else "rows"
-    kind = BlockOrder if shuffle == "blocks" else RowOrder
-    return kind(rows, batch_size=batch_size, seed=seed)
+    if shuffle == "rows":
+        return RowOrder(rows, batch_size=batch_size, seed=seed)
+    return BlockOrder(
+        rows, batch_size=batch_size, seed=seed, block_bytes=BLOCK_BYTES, pool_bytes=POOL_BYTES
+    )

@@ -1,6 +1,5 @@
 """The order of an epoch's rows, and the batches cut from it."""
 
-import functools
 import itertools
 import threading
 import tracemalloc
@@ -114,19 +113,21 @@ def test_neighbours_are_spread(make):
 def test_blocks_are_read_forwards_and_never_twice(monkeypatch):
     read = []
 
-    def spy(self, pieces):
-        read.append(pieces)
-        return original(self, pieces)
+    def spy(self, stretches):
+        read.append(stretches)
+        return original(self, stretches)
 
     original = TrainingRows.read
     monkeypatch.setattr(TrainingRows, "read", spy)
     list(blocks(1003).batches(0))
     assert len(read) == 6  # of 6 batches of 32 rows each, the last of what is left
-    for pieces in read:
-        starts = [piece.start for piece in pieces]
+    for stretches in read:
+        starts = [stretch.start for stretch in stretches]
         assert starts == sorted(starts)
-        assert len(pieces) <= 22  # 20 blocks, cut at both ends, and the short one
-    whole = sorted(row for pieces in read for piece in pieces for row in range(1003)[piece])
+        assert len(stretches) <= 22  # 20 blocks, cut at both ends, and the short one
+    whole = sorted(
+        row for stretches in read for stretch in stretches for row in range(1003)[stretch]
+    )
     assert whole == list(range(1003))
 
 
@@ -134,10 +135,15 @@ def test_a_later_batch_is_reached_without_reading_what_came_before(monkeypatch):
     read = []
     original = TrainingRows.read
     monkeypatch.setattr(
-        TrainingRows, "read", lambda self, pieces: read.append(pieces) or original(self, pieces)
+        TrainingRows,
+        "read",
+        lambda self, stretches: read.append(stretches) or original(self, stretches),
     )
     list(blocks().batches(0, first=30))
-    assert sum(piece.stop - piece.start for pieces in read for piece in pieces) == 1000 - 5 * 192
+    assert (
+        sum(stretch.stop - stretch.start for stretches in read for stretch in stretches)
+        == 1000 - 5 * 192
+    )
 
 
 @pytest.fixture
@@ -196,8 +202,8 @@ def test_auto_takes_blocks_for_rows_larger_than_half_the_memory(monkeypatch, shu
 
 
 def test_blocks_train_as_well_as_rows(monkeypatch):
-    small = functools.partial(BlockOrder, block_bytes=200, pool_bytes=6000)  # 10 pools of 20 blocks
-    monkeypatch.setattr(order, "BlockOrder", small)
+    monkeypatch.setattr(order, "BLOCK_BYTES", 200)  # 15 rows
+    monkeypatch.setattr(order, "POOL_BYTES", 6000)  # 2 batches
     train, valid = make_rows(2000), make_rows(500, seed=1)
     aucs = {}
     for shuffle in ("rows", "blocks"):

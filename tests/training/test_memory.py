@@ -1,4 +1,4 @@
-"""How much memory there is, and mapped pages that are let go."""
+"""How much memory there is, and files mapped into it."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ctrkit.training import memory
-from ctrkit.training.memory import let_go, memory_bytes
+from ctrkit.training.memory import let_go, memory_bytes, read_stretches
 
 MIB = 1 << 20
 
@@ -91,3 +91,14 @@ def test_letting_go_changes_no_number(tmp_path, mode):
     before = np.array(array)
     let_go(array)
     assert np.array_equal(array, before)
+
+
+@pytest.mark.parametrize("mode", ["r", "c", None])
+@pytest.mark.parametrize("first", [0, 3])
+def test_stretches_are_read_in_the_order_given(tmp_path, mode, first):
+    np.save(tmp_path / "array.npy", np.arange(300_000).reshape(-1, 3))
+    array = np.load(tmp_path / "array.npy", mmap_mode=mode)[first:]
+    stretches = [slice(50_000, 80_000), slice(0, 1), slice(99_000, len(array))]
+    found = read_stretches(array, stretches)
+    assert np.array_equal(found, np.concatenate([array[stretch] for stretch in stretches]))
+    assert found.flags.writeable
