@@ -391,6 +391,7 @@ class _BestWeights:
     def keep(self, is_best: bool) -> None:
         if self.folder is None:
             if is_best:
+                self._in_memory = None  # or the table would be there three times
                 self._in_memory = weights_of(self.model)
             return
         content = {"model": self.model.state_dict()}
