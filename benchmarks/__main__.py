@@ -8,6 +8,8 @@ from importlib import import_module
 BENCHMARKS = {
     "speed": "training, scoring and AUC against the plain way, in turn",
     "interactions": "DAGFM and CIN against einsum and Conv1d, students against teachers",
+    "batches": "shuffled blocks of rows against shuffled rows: speed, memory, AUC",
+    "memory": "peak memory by the formula of docs/memory.md, and as measured",
     "prepare": "raw Criteo rows to prepared data: rows/s and peak memory",
     "samples": "EulerNet and a tuned logistic regression on the Criteo and Avazu samples",
     "frappe": "EulerNet on Frappe_x1, and where its weights start",
