@@ -16,6 +16,8 @@ SPEED = {
     "epoch": "an epoch of training and an evaluation, with one thread and two",
     "auc": "the AUC of five million scores, against scikit-learn",
     "distill_epoch": "an epoch of distillation against an epoch of training the student",
+    "batches": "shuffled blocks of rows against shuffled rows: speed, memory, AUC",
+    "memory": "peak memory by the formula of docs/memory.md, and as measured",
     "prepare": "raw Criteo rows to prepared data: rows/s and peak memory",
 }
 ACCURACY = {

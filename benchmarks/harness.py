@@ -8,6 +8,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -145,6 +146,29 @@ def _found(
         flush=True,
     )
     return found
+
+
+LAUNCH = """
+import json, resource, subprocess, sys
+told = json.loads(subprocess.run(sys.argv[1:], check=True, stdout=subprocess.PIPE).stdout)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+told |= {"peak_bytes": used.ru_maxrss * 1024, "read_bytes": used.ru_inblock * 512}
+print(json.dumps(told))
+"""
+"""Runs a command and tells its peak, from a small process: a large parent's memory would count."""
+
+
+def measured(module: str, *words: object) -> dict[str, float]:
+    """Run a module that prints figures as JSON, in a process of its own.
+
+    Returns:
+        Its figures, its peak of resident bytes, and the bytes that it read from a disk.
+    """
+    command = [sys.executable, "-m", module, *map(str, words)]
+    launched = [sys.executable, "-c", LAUNCH, *command]
+    done = subprocess.run(launched, stdout=subprocess.PIPE, text=True, check=True)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
 
 
 def machine() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +68,12 @@ def teacher_logits(teacher: Teacher, data: Any) -> TeacherLogits:
         return TeacherLogits(*_compute(teacher, data), name, None, reused=False)
     of_both = hashlib.sha256(f"{name} {_fingerprint(data)}".encode()).hexdigest()
     folder = data.path / FOLDER / of_both[:16]
-    if (folder / DESCRIPTION).exists():
-        return load_logits(folder, data, teacher=name)
-    check_keepable(data)
-    train, valid = _compute(teacher, data)
-    _save(folder, data, name, train, valid)
-    return TeacherLogits(train, valid, name, folder, reused=False)
+    reused = (folder / DESCRIPTION).exists()
+    if not reused:
+        check_keepable(data)
+        _save(folder, data, name, *_compute(teacher, data))
+    # Read, memory-mapped, also by the run that has just computed them: it need not hold them.
+    return replace(load_logits(folder, data, teacher=name), reused=reused)
 
 
 def valid_rows(data: Any) -> Examples | None:

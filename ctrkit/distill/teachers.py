@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,9 +15,9 @@ from torch import nn
 from ctrkit import __version__
 from ctrkit.models import MODELS, CTRModel
 from ctrkit.options import to_mapping
-from ctrkit.training import score
+from ctrkit.training import score_stream
 from ctrkit.training.batches import Examples
-from ctrkit.training.scoring import eval_mode
+from ctrkit.training.scoring import blocks_of, eval_mode, joined
 
 CALLABLE_ROWS = 4096
 """Rows that a callable teacher is given at a time."""
@@ -66,13 +66,13 @@ def compute_logits(teacher: Teacher, rows: Examples, *, what: str) -> NDArray[np
             finite; names the row.
     """
     models = models_of(teacher)
+    parts: Iterable[NDArray[Any]]
     if models is not None:
-        total = np.zeros(len(rows.labels), np.float64)
-        for model in models:
-            total += score(model, rows)
-        logits = (total / len(models)).astype(np.float32)
+        chunks = zip(*(score_stream(model, blocks_of(rows)) for model in models), strict=True)
+        parts = (np.stack(chunk).mean(axis=0, dtype=np.float64) for chunk in chunks)
     else:
-        logits = _called(teacher, rows)
+        parts = _called(teacher, rows)
+    logits = joined(parts, len(rows.labels))
     is_bad = ~np.isfinite(logits)
     if is_bad.any():
         row = int(np.flatnonzero(is_bad)[0])
@@ -84,24 +84,22 @@ def compute_logits(teacher: Teacher, rows: Examples, *, what: str) -> NDArray[np
     return logits
 
 
-def _called(teacher: Any, rows: Examples) -> NDArray[np.float32]:
+def _called(teacher: Any, rows: Examples) -> Iterator[NDArray[np.float32]]:
+    """Yield the logits of a callable in parts."""
     is_module = isinstance(teacher, nn.Module)
     device = _device_of(teacher) if is_module else torch.device("cpu")
-    parts = [np.empty(0, np.float32)]
-    with torch.no_grad(), eval_mode(teacher) if is_module else nullcontext():
-        for start in range(0, len(rows.labels), CALLABLE_ROWS):
-            chunk = slice(start, start + CALLABLE_ROWS)
-            arrays = (rows.ids, rows.values)
-            given = [np.array(array[chunk]) for array in arrays if array is not None]
+    for block in blocks_of(rows, CALLABLE_ROWS):
+        # Copies: a memory-mapped slice is read-only, which torch.from_numpy warns of.
+        given = [np.array(array) for array in block if array is not None]
+        with torch.no_grad(), eval_mode(teacher) if is_module else nullcontext():
             tensors = (torch.from_numpy(array).to(device) for array in given)
             logits = torch.as_tensor(teacher(*tensors)).detach().float().cpu().numpy()
-            if logits.shape != (len(given[0]),):
-                raise ValueError(
-                    f"a callable teacher must return logits of shape ({len(given[0])},) for ids "
-                    f"of shape {given[0].shape}, got {logits.shape}"
-                )
-            parts.append(logits)
-    return np.concatenate(parts)
+        if logits.shape != (len(given[0]),):
+            raise ValueError(
+                f"a callable teacher must return logits of shape ({len(given[0])},) for ids "
+                f"of shape {given[0].shape}, got {logits.shape}"
+            )
+        yield logits
 
 
 def _device_of(module: nn.Module) -> torch.device:

@@ -53,7 +53,9 @@ class DistillationTrainer:
     Example:
         >>> import numpy as np
         >>> from types import SimpleNamespace
+        >>> import torch
         >>> from ctrkit.models import CrossNet, DAGFM
+        >>> _ = torch.manual_seed(1)
         >>> ids = np.arange(64).reshape(-1, 1) % 2
         >>> rows = SimpleNamespace(ids=ids, labels=ids[:, 0], values=None)
         >>> data = SimpleNamespace(train=rows, valid=rows)

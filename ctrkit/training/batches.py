@@ -1,9 +1,8 @@
-"""Batches as index slices of arrays, in an order that the epoch's seed alone decides."""
+"""Batches: rows with a label, their ids checked, as tensors on the device."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ctrkit.models import Batch, CTRModel
+from ctrkit.training.ahead import read_ahead
+from ctrkit.training.order import Order, TrainingRows
 
 
 @runtime_checkable
@@ -43,6 +44,10 @@ def id_limits(model: CTRModel) -> NDArray[np.int64]:
 def check_ids(ids: NDArray[Any], limits: NDArray[np.int64]) -> None:
     """Make sure that every id is one of its field's: all fields lie in one table.
 
+    Args:
+        ids: ``(N, S)``.
+        limits: the number of ids of each column, see `id_limits`.
+
     Raises:
         ValueError: if an id is out of range, naming the column.
     """
@@ -61,54 +66,40 @@ def check_ids(ids: NDArray[Any], limits: NDArray[np.int64]) -> None:
         )
 
 
-def to_batch(
-    examples: Examples,
-    rows: NDArray[np.int64],
-    limits: NDArray[np.int64],
-    device: torch.device,
-    targets: NDArray[np.float32] | None = None,
-) -> Batch:
-    """Return the given rows as tensors on `device`; their ids are checked against `limits`."""
-    values = examples.values
-    ids = examples.ids[rows]
-    check_ids(ids, limits)
-    return Batch(
-        ids=_to_tensor(ids, device),
-        labels=_to_tensor(examples.labels[rows].astype(np.float32), device),
-        values=None if values is None else _to_tensor(values[rows], device),
-        targets=None if targets is None else _to_tensor(targets[rows], device),
-    )
-
-
 def shuffled_batches(
-    examples: Examples,
+    order: Order,
     *,
     limits: NDArray[np.int64],
-    batch_size: int,
-    seed: int,
     epoch: int,
     device: torch.device,
-    targets: NDArray[np.float32] | None = None,
+    first: int = 0,
 ) -> Iterator[Batch]:
-    """Yield every row once, in the order of (seed, epoch), the next batch read meanwhile.
+    """Yield the batches of an epoch as tensors on `device`, the next one read meanwhile.
+
+    Args:
+        order: which rows a batch has.
+        limits: see `check_ids`.
+        epoch: which epoch.
+        device: where to.
+        first: number of the first batch, counted from 0.
 
     Raises:
         ValueError: if an id is out of range.
     """
-    num_rows = len(examples.labels)
-    order = np.random.default_rng((seed, epoch)).permutation(num_rows)
-    slices = [order[start : start + batch_size] for start in range(0, num_rows, batch_size)]
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ctrkit-batches") as reader:
-        ahead = reader.submit(to_batch, examples, slices[0], limits, device, targets)
-        for rows in slices[1:]:
-            batch = ahead.result()
-            ahead = reader.submit(to_batch, examples, rows, limits, device, targets)
-            yield batch
-        yield ahead.result()
+    return read_ahead(_to_batch(rows, limits, device) for rows in order.batches(epoch, first=first))
+
+
+def _to_batch(rows: TrainingRows, limits: NDArray[np.int64], device: torch.device) -> Batch:
+    check_ids(rows.ids, limits)
+    return Batch(
+        ids=_to_tensor(rows.ids, device),
+        labels=_to_tensor(rows.labels.astype(np.float32), device),
+        values=None if rows.values is None else _to_tensor(rows.values, device),
+        targets=None if rows.targets is None else _to_tensor(rows.targets, device),
+    )
 
 
 def _to_tensor(array: NDArray[Any], device: torch.device) -> torch.Tensor:
-    # Rows taken by their positions are a copy already, also of a memory-mapped array.
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)

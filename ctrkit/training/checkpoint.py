@@ -18,14 +18,16 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
-    """Read what `save_tensors` wrote; nothing in the file is executed.
+    """Map what `save_tensors` wrote into memory; nothing in the file is executed.
+
+    A table is thus read when it is copied into a model, and never held twice.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is not a checkpoint, or is damaged.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except FileNotFoundError:
         raise
     except Exception as error:  # torch raises a dozen kinds for a damaged file

@@ -18,6 +18,7 @@ TABLE_OPTIMIZERS = ("auto", "dense", "lazy", "adagrad")
 SCHEDULES = ("constant", "plateau", "cosine")
 MONITORS = ("auc", "logloss")
 PRECISIONS = ("float32", "bf16")
+SHUFFLES = ("auto", "rows", "blocks")
 
 MOST_TABLE_L2 = 1e-2
 TABLE_L2_ROWS = 1600.0
@@ -73,6 +74,11 @@ class TrainConfig:
         "auc", "validation figure that chooses the best weights", choices=MONITORS
     )
     seed: int = option(2021, "seed of the start, the order of rows and dropout")
+    shuffle: str = option(
+        "auto",
+        "what is shuffled: single rows, or blocks of them, for rows that do not fit into memory",
+        choices=SHUFFLES,
+    )
     device: str = option("auto", "cpu, cuda, cuda:1 ...; auto takes CUDA where there is one")
     precision: str = option("float32", "bf16 is autocast", choices=PRECISIONS)
     compile: bool = option(False, "compile the model with torch.compile")
@@ -106,6 +112,7 @@ class TrainConfig:
         if self.plateau_monitor is not None:
             check_choice("plateau_monitor", self.plateau_monitor, MONITORS)
         check_choice("precision", self.precision, PRECISIONS)
+        check_choice("shuffle", self.shuffle, SHUFFLES)
 
     def for_rows(self, num_rows: int) -> TrainConfig:
         """Return these options with what depends on the number of training rows filled in."""

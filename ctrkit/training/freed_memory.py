@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,24 +16,39 @@ LEFT_BYTES = 32 << 20
 """Where glibc's own adjustment of the two ends up in a process that uses large arrays."""
 
 
+_lock = threading.Lock()
+_num_blocks = 0
+"""Blocks being run: the settings are the process's, and only the last block ends them."""
+
+
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
     """Keep up to `KEPT_BYTES` of freed memory for a block, then give it back.
 
     A step frees and asks for the same few hundred megabytes again and again, and every page that
     was given back in between is cleared by the system before its next use: a tenth to a quarter of
-    the time of a small model's step.
-    Does nothing where the C library is not glibc.
+    the time of a small model's step. Does nothing where the C library is not glibc.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if library is None or not hasattr(library, "mallopt"):
         yield
         return
-    library.mallopt(TRIM_THRESHOLD, KEPT_BYTES)
-    library.mallopt(MMAP_THRESHOLD, KEPT_BYTES)
+    _count(library, 1)
     try:
         yield
     finally:
-        library.mallopt(TRIM_THRESHOLD, LEFT_BYTES)
-        library.mallopt(MMAP_THRESHOLD, LEFT_BYTES)
-        library.malloc_trim(0)
+        _count(library, -1)
+
+
+def _count(library: ctypes.CDLL, change: int) -> None:
+    """Add to the number of blocks, and set what the first one needs and the last one leaves."""
+    global _num_blocks
+    with _lock:
+        before, _num_blocks = _num_blocks, _num_blocks + change
+        if before and _num_blocks:
+            return
+        kept = KEPT_BYTES if _num_blocks else LEFT_BYTES
+        library.mallopt(TRIM_THRESHOLD, kept)
+        library.mallopt(MMAP_THRESHOLD, kept)
+        if not _num_blocks:
+            library.malloc_trim(0)

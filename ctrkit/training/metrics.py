@@ -208,8 +208,9 @@ def _twice_pairs_won(clicks: NDArray[np.uint8], scores: Scores) -> int:
         # then has below it, or tied with it, all rows before it but the clicks.
         places = np.flatnonzero(packed & 1)
         before = int(places.sum()) + rows_below * len(places)
-        clicks_before = (positives_below + (len(places) - 1) / 2) * len(places)
-        twice_won += 2 * (before - int(clicks_before)) - _tied_pairs(packed)
+        # 0, 1, 2 ... of these clicks stand before each of them.
+        clicks_before = positives_below * len(places) + len(places) * (len(places) - 1) // 2
+        twice_won += 2 * (before - clicks_before) - _tied_pairs(packed)
         positives_below += len(places)
         rows_below += len(packed)
     return twice_won
@@ -279,7 +280,7 @@ def _checked(
     labels: ArrayLike, probabilities: ArrayLike
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     clicks, values = _checked_scores(labels, probabilities)
-    predicted = values.astype(np.float64)
+    predicted = values.astype(np.float64, copy=False)
     if len(predicted) == 0:
         raise ValueError("metrics need at least one row, got none")
     if predicted.min() < 0 or predicted.max() > 1:

@@ -15,7 +15,11 @@ from ctrkit.models import CTRModel
 from ctrkit.training.batches import Examples, check_ids, id_limits
 from ctrkit.training.compute import chunk_rows, full_rate
 from ctrkit.training.freed_memory import freed_memory_kept
+from ctrkit.training.memory import let_go
 from ctrkit.training.metrics import Metrics, compute_metrics
+
+BLOCK_ROWS = 1 << 16
+"""Rows of mapped arrays that are in memory at a time."""
 
 IdsAndValues = tuple[NDArray[np.int32], NDArray[np.float32] | None]
 
@@ -24,8 +28,28 @@ def score(
     model: CTRModel, examples: Examples, *, precision: str = "float32"
 ) -> NDArray[np.float32]:
     """Return the logits ``(N,)`` of all rows, in eval mode and without gradients."""
-    parts = list(score_stream(model, [(examples.ids, examples.values)], precision=precision))
-    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+    return joined(score_stream(model, blocks_of(examples), precision=precision), len(examples.ids))
+
+
+def blocks_of(examples: Examples, block_rows: int = BLOCK_ROWS) -> Iterator[IdsAndValues]:
+    """Yield all rows in blocks; mapped memory is let go after each."""
+    ids, values = examples.ids, examples.values
+    for start in range(0, len(ids), block_rows):
+        block = slice(start, start + block_rows)
+        yield ids[block], None if values is None else values[block]
+        let_go(ids)
+        if values is not None:
+            let_go(values)
+
+
+def joined(parts: Iterable[NDArray[Any]], num_rows: int) -> NDArray[np.float32]:
+    """Return `num_rows` logits that come in parts, without a list of the parts."""
+    logits = np.empty(num_rows, np.float32)
+    stop = 0
+    for part in parts:
+        start, stop = stop, stop + len(part)
+        logits[start:stop] = part
+    return logits
 
 
 def score_stream(

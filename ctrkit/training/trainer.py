@@ -23,6 +23,7 @@ from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.history import History, Record, TrainResult
 from ctrkit.training.metrics import Metrics, compute_metrics
 from ctrkit.training.optimizers import table_optimizer
+from ctrkit.training.order import TrainingRows, choose_order
 from ctrkit.training.schedule import Schedule
 from ctrkit.training.scoring import probabilities, score
 from ctrkit.training.step import TrainStep
@@ -172,9 +173,14 @@ class _Run:
         self.observers = observers
         self.device = choose_device(config.device)
         self.model = model.to(self.device)
-        self.train_rows = train
+        self.order = choose_order(
+            config.shuffle,
+            TrainingRows(train.ids, train.labels, train.values, aim.targets),
+            batch_size=config.batch_size,
+            seed=config.seed,
+        )
         self.valid_rows = valid
-        self.num_rows = len(train.labels)
+        self.num_rows = self.order.num_rows
         self.keeper = _BestWeights(model, checkpoints)
         self.aim = aim
         self.train_step = TrainStep(self.model, config, aim.loss)
@@ -217,13 +223,7 @@ class _Run:
             self._validate()
         for epoch in range(self.config.epochs):
             for batch in shuffled_batches(
-                self.train_rows,
-                limits=self.limits,
-                batch_size=self.config.batch_size,
-                seed=self.config.seed,
-                epoch=epoch,
-                device=self.device,
-                targets=self.aim.targets,
+                self.order, limits=self.limits, epoch=epoch, device=self.device
             ):
                 self._train_step(batch)
                 if self.validation_steps(self.step):
@@ -320,6 +320,7 @@ class _Run:
             stopped=stopped,
             settings={
                 "device": str(self.device),
+                "shuffle": self.order.name,
                 "table_l2": self.config.table_l2,
                 "table_optimizer": table_optimizer(self.model, self.config),
                 "threads": torch.get_num_threads(),
@@ -368,6 +369,7 @@ class _BestWeights:
     def keep(self, is_best: bool) -> None:
         if self.folder is None:
             if is_best:
+                self._in_memory = None  # or the table would be there three times
                 self._in_memory = weights_of(self.model)
             return
         content = {"model": self.model.state_dict()}

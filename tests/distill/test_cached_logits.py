@@ -74,6 +74,7 @@ def test_a_teacher_is_run_once_for_a_data_set(teacher, data):
     assert (first.reused, again.reused) == (False, True)
     assert np.array_equal(first.train, again.train)
     assert np.array_equal(first.valid, again.valid)
+    assert isinstance(first.train, np.memmap)  # kept on the disk, not in memory as well
 
 
 def test_a_callable_without_a_fingerprint_is_not_kept(teacher, data):

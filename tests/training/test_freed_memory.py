@@ -27,6 +27,17 @@ def test_freed_memory_is_given_back_at_the_end():
     assert resident_bytes() - before < 0.1 * KEPT_BYTES
 
 
+@pytest.mark.skipif(not STATUS.exists(), reason="needs /proc")
+def test_a_block_within_another_does_not_end_it():
+    with freed_memory_kept():
+        before = resident_bytes()
+        with freed_memory_kept():
+            pass
+        tensors = [torch.ones(KEPT_BYTES // 8 // 4) for _ in range(4)]
+        del tensors
+        assert resident_bytes() - before > 0.9 * KEPT_BYTES / 2
+
+
 def test_does_nothing_without_glibc(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     with freed_memory_kept():

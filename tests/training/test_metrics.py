@@ -1,5 +1,7 @@
 """Metrics against their definitions and against scikit-learn."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
@@ -140,3 +142,13 @@ def test_metrics_say_what_they_were_computed_on():
     metrics = compute_metrics([0, 1, 0], [0.1, 0.9, 0.3])
     assert (metrics.rows, metrics.clicks, metrics.auc) == (3, 1, 1.0)
     assert set(metrics.to_dict()) >= {"auc", "logloss", "calibration_error", "rows", "clicks"}
+
+
+def test_all_metrics_together_take_less_than_40_bytes_a_row():
+    labels, probabilities = make("float64 probabilities", 0, rows=100_000)
+    labels = labels.astype(np.uint8)
+    tracemalloc.start()
+    compute_metrics(labels, probabilities)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40 * len(labels)

@@ -1,7 +1,6 @@
 """The trainer: what is promised of a run, on small generated rows."""
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,13 +9,10 @@ from small_rows import make_rows
 from torch.nn import functional
 
 from ctrkit.fields import FieldShape
-from ctrkit.models import DCNv2, EulerNet
+from ctrkit.models import Batch, DCNv2, EulerNet
 from ctrkit.training import TrainConfig, Trainer, evaluate, score, score_stream
-from ctrkit.training.batches import shuffled_batches
 from ctrkit.training.schedule import Schedule
 
-CPU = torch.device("cpu")
-LIMITS = np.array([6, 6, 6])
 TRAIN, VALID = make_rows(2000), make_rows(500, seed=1)
 
 
@@ -189,8 +185,8 @@ def test_table_l2_is_half_of_it_times_the_squared_norm():
     model = make_model().eval()
     config = TrainConfig(table_l2=0.5, net_l2=0.25)
     table, net = make_optimizers(model, config)
-    batch = next(shuffled_batches(TRAIN, limits=LIMITS, batch_size=64, seed=0, epoch=0, device=CPU))
-    loss = functional.binary_cross_entropy_with_logits(model(batch.ids), batch.labels)
+    batch = Batch(torch.from_numpy(TRAIN.ids[:64]), torch.from_numpy(TRAIN.labels[:64]))
+    loss = functional.binary_cross_entropy_with_logits(model(batch.ids), batch.labels.float())
     weight, mu = model.embedding.tables[0], model.mu
     whole = loss + 0.25 * weight.pow(2).sum() + 0.125 * mu.pow(2).sum()
     expected = torch.autograd.grad(whole, [weight, mu])
@@ -291,21 +287,6 @@ def test_observers_hear_of_every_step_and_row():
     assert heard["steps"] == list(range(1, 33))
     assert (heard["rows"], heard["validations"], heard["ended"]) == (4000, 2, 1)
     assert heard["losses"] > 0
-
-
-def test_every_row_comes_once_an_epoch_in_another_order():
-    rows = SimpleNamespace(ids=np.arange(10)[:, None], labels=np.zeros(10), values=None)
-
-    def order(epoch, seed=0):
-        batches = shuffled_batches(
-            rows, limits=np.array([10]), batch_size=4, seed=seed, epoch=epoch, device=CPU
-        )
-        return [int(i) for batch in batches for i in batch.ids]
-
-    assert sorted(order(0)) == list(range(10))
-    assert order(0) == order(0)
-    assert order(0) != order(1)
-    assert order(0) != order(0, seed=1)
 
 
 def test_logits_do_not_depend_on_how_rows_arrive():

@@ -1,0 +1,94 @@
+"""The machine's memory: how much there is, and files mapped into it."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")
+
+
+def memory_bytes() -> int | None:
+    """Return the memory this process may use, None where the system does not tell.
+
+    It is the machine's, or less where a container or a job scheduler has set a limit; not what is
+    free at the moment, so that the same run decides the same way whatever else is running.
+    """
+    if not hasattr(os, "sysconf"):  # Windows
+        return None
+    installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min([installed, *_cgroup_limits()])
+
+
+def _cgroup_limits() -> Iterator[int]:
+    """Yield the limits of the process's control group and of those around it, of either version."""
+    if not OWN_CGROUPS.exists():
+        return
+    for line in OWN_CGROUPS.read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            top, name = CGROUPS, "memory.max"
+        elif "memory" in controllers.split(","):
+            top, name = CGROUPS / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        own = top / path.lstrip("/")
+        for folder in (own, *own.parents):
+            # In a container the path may be the host's; its own limit then lies at the top.
+            if folder.is_relative_to(top) and (folder / name).exists():
+                limit = (folder / name).read_text().strip()
+                if limit != "max":
+                    yield int(limit)
+
+
+def read_stretches(array: NDArray[Any], stretches: Sequence[slice]) -> NDArray[Any]:
+    """Return a copy of stretches of rows, one after the other; of a file, little else is read."""
+    num_rows = sum(stretch.stop - stretch.start for stretch in stretches)
+    copy = np.empty((num_rows, *array.shape[1:]), array.dtype)
+    stop = 0
+    for stretch in stretches:
+        start, stop = stop, stop + stretch.stop - stretch.start
+        _announce(array[stretch])
+        copy[start:stop] = array[stretch]
+        let_go(array)  # or what was read would be in memory twice
+    return copy
+
+
+def let_go(array: NDArray[Any]) -> None:
+    """Unmap what was read of a memory-mapped array; of any other, nothing.
+
+    The pages stay in the system's cache for as long as it has room, and are mapped again when
+    they are read again, but no longer count as this process's memory.
+    """
+    mapping = _mapping_of(array)
+    if mapping is not None:
+        mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def _announce(array: NDArray[Any]) -> None:
+    """Have the system read a memory-mapped array at once.
+
+    Page by page it would guess what comes next, and read up to several MiB around each place.
+    """
+    mapping = _mapping_of(array)
+    if mapping is not None:
+        start = array.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
+        into_page = start % mmap.PAGESIZE
+        mapping.madvise(mmap.MADV_WILLNEED, start - into_page, array.nbytes + into_page)
+
+
+def _mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
+    """Return the file mapping that an array lies in, where there is one that takes advice."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    mapping, can_change = array.base, array.flags.writeable
+    # A copy-on-write mapping would lose its changes with its pages; Windows takes no advice.
+    takes_advice = hasattr(mmap, "MADV_DONTNEED") and not can_change
+    return mapping if takes_advice and isinstance(mapping, mmap.mmap) else None
