@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-THREADS ?= 2
 
 .PHONY: help demo test test-all check format bench clean
 
@@ -36,8 +35,8 @@ format: $(STAMP)  ## let ruff put the code in form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP)  ## measure speed and memory (some minutes)
-	$(BIN)/python -m benchmarks speed
+bench: $(STAMP)  ## measure speed and memory (about an hour), and write docs/performance.md
+	$(BIN)/python -m benchmarks all
 
 clean:  ## remove what was built
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis demo

@@ -16,7 +16,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from benchmarks.harness import Comparison, compare, machine, measured, save
+from benchmarks.harness import Comparison, add_common, begin, compare, measured, save
 from benchmarks.statistics import mean_interval, spell
 from ctrkit.data import Dataset, PreparedData, prepare
 from ctrkit.data.dataset import IDS_FILE, LABELS_FILE
@@ -41,14 +41,12 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=5_000_000, help="for memory; a fifth for speed")
     parser.add_argument("--train-rows", type=int, default=100_000, help="generated, to compare AUC")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
+    add_common(parser)
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    torch.set_num_threads(arguments.threads)
-    print(machine())
+    begin(arguments)
     with tempfile.TemporaryDirectory(prefix="ctrkit-bench-", dir=arguments.folder) as folder:
         found = [
             *memory(Path(folder), arguments.rows),

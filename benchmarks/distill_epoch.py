@@ -6,9 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import torch
-
-from benchmarks.harness import Comparison, compare, machine, save
+from benchmarks.harness import Comparison, add_common, begin, compare, save
 from ctrkit.data import PreparedData, prepare
 from ctrkit.data.synthetic import generate
 from ctrkit.distill import DistillationTrainer, DistillConfig, teacher_logits
@@ -19,13 +17,11 @@ from ctrkit.training import TrainConfig, Trainer
 def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--batch-size", type=int, default=1024)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=5)
+    add_common(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    torch.set_num_threads(arguments.threads)
-    print(machine())
+    begin(arguments)
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "criteo.txt"
         generate(raw, rows=arguments.rows, seed=1)

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.harness import machine, save
+from benchmarks.harness import add_threads, begin, save
 from benchmarks.statistics import spell
 from ctrkit.data import PreparedData, prepare
 from ctrkit.distill import DistillConfig, NewModel, distill_run
@@ -93,12 +91,11 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teacher", choices=[pair.teacher for pair in PAIRS])
     parser.add_argument("--select-by", choices=SELECTIONS, help="what chooses (default: config's)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[2021, 2022, 2023])
-    parser.add_argument("--threads", type=int, default=1)
+    add_threads(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    torch.set_num_threads(arguments.threads)
-    print(machine())
+    begin(arguments)
     sample = SAMPLES[arguments.on]
     if arguments.select_by:
         sample = replace(sample, distill={**sample.distill, "select_by": arguments.select_by})

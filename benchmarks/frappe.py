@@ -7,9 +7,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-import torch
-
-from benchmarks.harness import machine, save
+from benchmarks.harness import add_threads, begin, save
 from benchmarks.statistics import spell
 from ctrkit.data import prepare
 from ctrkit.serving import train_run
@@ -23,12 +21,11 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[2021, 2022, 2023])
     parser.add_argument("--implicit-init", nargs="+", help="starts to compare (default: config's)")
     parser.add_argument("--order-init", nargs="+", help="starts to compare (default: config's)")
-    parser.add_argument("--threads", type=int, default=1)
+    add_threads(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    torch.set_num_threads(arguments.threads)
-    print(machine())
+    begin(arguments)
     settings = tomllib.loads(SETTINGS.read_text())
     model = settings["model"]
     model.pop("name")

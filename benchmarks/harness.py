@@ -24,9 +24,14 @@ from benchmarks.side import Side, Work
 RESULTS = Path(__file__).parent / "results"
 
 
+def add_threads(parser: argparse.ArgumentParser, *, default: int = 1) -> None:
+    """Add the option that `begin` reads."""
+    parser.add_argument("--threads", type=int, default=default, help="threads of PyTorch")
+
+
 def add_common(parser: argparse.ArgumentParser, *, repeats: int = 5) -> None:
     """Add the options that every comparison has."""
-    parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (default 1)")
+    add_threads(parser)
     parser.add_argument("--repeats", type=int, default=repeats, help="pairs that count")
 
 

@@ -35,7 +35,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    print(machine())
+    print(machine(), flush=True)
     with tempfile.TemporaryDirectory(prefix="ctrkit-bench-", dir=arguments.folder) as folder:
         found = [*tables(Path(folder)), *row_by_row(Path(folder)), *logs(Path(folder))]
     save("memory", found)

@@ -8,10 +8,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
 from sklearn.linear_model import SGDClassifier
 
-from benchmarks.harness import machine, save
+from benchmarks.harness import add_threads, begin, save
 from benchmarks.linear import one_hot
 from ctrkit.data import prepare
 from ctrkit.data.synthetic import best_scores, generate
@@ -24,13 +23,12 @@ ALPHAS = (1e-6, 3e-6, 1e-5, 3e-5)
 def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    add_threads(parser, default=2)
     parser.add_argument("--epochs", type=int, default=4)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    torch.set_num_threads(arguments.threads)
-    print(machine())
+    begin(arguments)
     folder = Path(tempfile.mkdtemp(prefix="ctrkit-bench-"))
     try:
         result = _measure(arguments, folder)

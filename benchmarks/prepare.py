@@ -33,7 +33,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    print(machine())
+    print(machine(), flush=True)
     results = []
     folder = Path(tempfile.mkdtemp(prefix="ctrkit-bench-", dir=arguments.folder))
     try:

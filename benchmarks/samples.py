@@ -10,9 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.harness import machine, save
+from benchmarks.harness import add_threads, begin, save
 from benchmarks.linear import fit_logistic_regression
 from benchmarks.statistics import spell
 from ctrkit.data import PreparedData, prepare
@@ -27,12 +25,11 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--only", choices=FILES)
     parser.add_argument("--implicit-init", nargs="+", help="compare starts of EulerNet instead")
-    parser.add_argument("--threads", type=int, default=1)
+    add_threads(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    torch.set_num_threads(arguments.threads)
-    print(machine())
+    begin(arguments)
     chosen = [name for name in FILES if arguments.only in (None, name)]
     results = []
     for name in chosen:

@@ -12,17 +12,12 @@ from benchmarks.harness import add_common, begin, compare_apart, save
 from benchmarks.plain import plain_interaction
 from benchmarks.roofline import measure
 from benchmarks.side import Work
-from benchmarks.suite import MODELS, TABLE_ROWS, make_batch, make_model
+from benchmarks.suite import MODELS, STUDENTS, TABLE_ROWS, make_batch, make_model
 from ctrkit.training import score
 
 ROWS_PER_CALL = 40_960
 FEW_ROWS = {"cin": 1024}
 PLAIN_BATCH = 4096
-PAIRS = [
-    (student, teacher)
-    for teacher in ("crossnet", "cin")
-    for student in ("dagfm inner", "dagfm outer")
-]
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     begin(arguments)
     roofline = measure(arguments.threads)
     cases = [(name, "plain", name) for name in arguments.models]
-    cases += [(student, "ours", teacher) for student, teacher in PAIRS]
+    cases += [(student, "ours", teacher) for student, teacher in STUDENTS]
     found = []
     for name, kind, other in cases:
         rows = FEW_ROWS.get(other, ROWS_PER_CALL)

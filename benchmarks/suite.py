@@ -13,6 +13,13 @@ TABLE_ROWS = 1_500_000
 
 MODELS = ("eulernet", "crossnet", "dcnv2", "dagfm inner", "dagfm outer", "dagfm kernel", "cin")
 
+STUDENTS = [
+    (student, teacher)
+    for teacher in ("crossnet", "cin")
+    for student in ("dagfm inner", "dagfm outer")
+]
+"""Students and the teachers they are compared with."""
+
 
 def make_model(
     name: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -13,7 +14,7 @@ from benchmarks.harness import Comparison, add_common, begin, compare_apart, sav
 from benchmarks.plain import plain_interaction
 from benchmarks.roofline import measure
 from benchmarks.side import Work
-from benchmarks.suite import MODELS, TABLE_ROWS, make_batch, make_model
+from benchmarks.suite import MODELS, STUDENTS, TABLE_ROWS, make_batch, make_model
 from ctrkit.models import Batch
 from ctrkit.models.cost import cost_of
 from ctrkit.training import TrainConfig
@@ -21,7 +22,7 @@ from ctrkit.training.compute import full_rate
 from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.step import TrainStep
 
-ROWS_PER_CALL = 8192
+ROWS_PER_CALL = 4096
 """In different batches, so that not always the same table rows are in the cache."""
 
 MOST_CIN_ROWS = 256
@@ -40,25 +41,47 @@ def run(arguments: argparse.Namespace) -> None:
     begin(arguments)
     roofline = measure(arguments.threads)
     cases = itertools.product(arguments.models, arguments.batch_sizes, arguments.table_optimizers)
-    found = [_compare(*case, arguments) for case in cases]
+    found = [_against_plain(*case, arguments) for case in cases]
+    found += [_against_teacher(*pair, arguments) for pair in STUDENTS]
     save("train", found, roofline=roofline, table_rows=arguments.rows)
 
 
-def _compare(name: str, batch_size: int, table: str, arguments: argparse.Namespace) -> Comparison:
+def _against_plain(
+    name: str, batch_size: int, table: str, arguments: argparse.Namespace
+) -> Comparison:
+    options = _options(name, batch_size, arguments)
+    plain = Work(make_plain, options)
+    return _compare({**options, "table": table}, "the plain way", plain, arguments)
+
+
+def _against_teacher(student: str, teacher: str, arguments: argparse.Namespace) -> Comparison:
+    options = {**_options(teacher, 1024, arguments), "table": "lazy"}
+    other = Work(make_ours, options)
+    return _compare({**options, "name": student}, f"our {teacher}", other, arguments)
+
+
+def _options(name: str, batch_size: int, arguments: argparse.Namespace) -> dict[str, Any]:
     rows = ROWS_PER_CALL
     if name == "cin":
         rows = batch_size = MOST_CIN_ROWS
-    options = {"name": name, "rows": rows, "batch_size": batch_size, "table_rows": arguments.rows}
+    return {"name": name, "rows": rows, "batch_size": batch_size, "table_rows": arguments.rows}
+
+
+def _compare(
+    options: dict[str, Any], reference: str, other: Work, arguments: argparse.Namespace
+) -> Comparison:
+    name, batch_size, table = options["name"], options["batch_size"], options["table"]
     return compare_apart(
-        f"train {name}, batch {batch_size}, {table}",
+        f"train {name}, batch {batch_size}, {table}, {reference}",
         "rows",
-        rows,
-        Work(make_ours, {**options, "table": table}),
-        Work(make_plain, options),
+        options["rows"],
+        Work(make_ours, options),
+        other,
         threads=arguments.threads,
         repeats=arguments.repeats,
         details={
             "model": name,
+            "reference": reference,
             "batch_size": batch_size,
             "table_optimizer": table,
             # Forward, and twice as much backward.
