@@ -1,9 +1,18 @@
 """Settings of the machine: fast where it is exact, and put back."""
 
+import platform
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
-from ctrkit.training.compute import choose_device, fastest_exact_matmul, full_rate
+from ctrkit.training.compute import (
+    choose_device,
+    fastest_exact_matmul,
+    full_rate,
+    keep_freed_memory,
+    single_threads,
+)
 
 CPU = torch.device("cpu")
 
@@ -39,3 +48,34 @@ def test_nested_blocks_keep_the_outer_setting():
 def test_auto_takes_what_is_there():
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert choose_device("auto").type == expected
+
+
+def test_a_single_thread_works_alone_and_others_are_left_as_they_were():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with single_threads(2) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 1
+            assert pool.submit(lambda: float(torch.tensor(1e-40) * 1.0)).result() == 0
+            assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert torch.tensor(1e-40) * 1.0 != 0
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have other rules")
+def test_freed_memory_is_used_again():
+    resource = pytest.importorskip("resource")
+    keep_freed_memory()
+
+    def num_faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(10):
+            torch.ones(2 << 20)
+        return int(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+    num_faults()
+    pages = (8 << 20) // resource.getpagesize()
+    assert num_faults() < pages  # of ten times as many
