@@ -9,6 +9,7 @@ BENCHMARKS = {
     "speed": "training, scoring and AUC against the plain way, in turn",
     "interactions": "DAGFM and CIN against einsum and Conv1d, students against teachers",
     "prepare": "raw Criteo rows to prepared data: rows/s and peak memory",
+    "predict": "raw Criteo rows to the scores of a DAGFM student: rows/s and peak memory",
     "samples": "EulerNet and a tuned logistic regression on the Criteo and Avazu samples",
     "frappe": "EulerNet on Frappe_x1, and where its weights start",
     "distillation": "teacher, student alone, distilled and fine-tuned on the public samples",
