@@ -19,6 +19,7 @@ SPEED = {
     "batches": "shuffled blocks of rows against shuffled rows: speed, memory, AUC",
     "memory": "peak memory by the formula of docs/memory.md, and as measured",
     "prepare": "raw Criteo rows to prepared data: rows/s and peak memory",
+    "predict": "raw Criteo rows to the scores of a DAGFM student: rows/s and peak memory",
 }
 ACCURACY = {
     "samples": "EulerNet and a tuned logistic regression on the Criteo and Avazu samples",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 
+from ctrkit.cli.decimals import decimal_lines
 from ctrkit.cli.progress import RowsBar
 from ctrkit.files import check_writable, written_aside
 from ctrkit.serving import Run
@@ -17,6 +19,9 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", type=Path, nargs="+", metavar="FILE", help="raw rows, .gz or not")
     parser.add_argument("--out", type=Path, required=True, metavar="CSV", help="file to write")
     parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
+    parser.add_argument(
+        "--num-workers", type=int, metavar="N", help="threads (default: one per processor)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -30,12 +35,12 @@ def run(arguments: argparse.Namespace) -> None:
     with (
         RowsBar("predict") as bar,
         written_aside(out) as temporary,
-        temporary.open("w", encoding="ascii") as file,
+        temporary.open("wb") as file,
+        closing(trained.score_files(arguments.inputs, num_workers=arguments.num_workers)) as scores,
     ):
-        file.write("probability\n")
-        for predicted in trained.score_files(arguments.inputs):
-            # repr of a float reads back as the same number: no rank is lost to rounding.
-            file.writelines(f"{value!r}\n" for value in predicted.tolist())
+        file.write(b"probability\n")
+        for predicted in scores:
+            file.write(decimal_lines(predicted))
             rows += len(predicted)
             bar(len(predicted))
     print(f"{rows:,} probabilities written to {out}", file=sys.stderr)

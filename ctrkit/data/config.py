@@ -11,9 +11,6 @@ from ctrkit.options import check_choice, check_not_negative, check_positive, opt
 SPLITS = ("random", "time", "last")
 COUNTED_ROWS = ("train", "all")
 
-MAX_WORKERS = 8
-"""Threads unless told otherwise; each needs some 200 MiB."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareConfig:

@@ -7,19 +7,17 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import shutil
 import tempfile
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from ctrkit.data.config import MAX_WORKERS, PrepareConfig, Progress
+from ctrkit.data.config import PrepareConfig, Progress
 from ctrkit.data.dataset import PreparedData, load
 from ctrkit.data.encode import (
     FORMAT_VERSION,
@@ -56,14 +54,12 @@ from ctrkit.data.split import (
 )
 from ctrkit.data.table import Block, Source
 from ctrkit.data.vocabulary import Vocabulary
+from ctrkit.data.workers import default_workers, in_order
 from ctrkit.data.writer import PartWriter
 from ctrkit.options import (
     suggest,
     to_mapping,
 )
-
-T = TypeVar("T")
-S = TypeVar("S")
 
 _NOT_IN_FINGERPRINT = ("force", "num_workers", "format", "label", "min_count")
 """Options that change nothing, or that the schema in the fingerprint has taken in."""
@@ -140,7 +136,7 @@ class _Preparation:
         if existing is not None:
             return existing
         with new_folder(out, force=self.config.force, durable=durable) as folder:
-            workers = self.config.num_workers or min(_num_processors(), MAX_WORKERS)
+            workers = self.config.num_workers or default_workers()
             spill = folder / "spill"
             spill.mkdir()
             with ThreadPoolExecutor(workers) as pool:
@@ -247,7 +243,7 @@ class _Preparation:
                         num_blocks += 1
                     done += 1
 
-        for block, (part, fraction) in _in_order(pool, tasks(), workers + 1):
+        for block, (part, fraction) in in_order(pool, tasks(), workers + 1):
             found[part].append(block)
             num_rows += block.num_rows
             self.progress(Progress("read", num_rows, min(fraction, 1.0)))
@@ -322,7 +318,7 @@ class _Preparation:
                     number += 1
                     start += block.num_rows
 
-        return [counted for counted, _ in _in_order(pool, tasks(), 2 * workers)]
+        return [counted for counted, _ in in_order(pool, tasks(), 2 * workers)]
 
     def _fit(
         self, pool: ThreadPoolExecutor, workers: int, counted: Sequence[CountedBlock]
@@ -337,7 +333,7 @@ class _Preparation:
         vocabularies: dict[str, Vocabulary] = {}
         statistics: dict[str, Statistics] = {}
         tasks = ((functools.partial(fit_field, counted, self.schema, name), name) for name in names)
-        for number, (fitted, name) in enumerate(_in_order(pool, tasks, workers), start=1):
+        for number, (fitted, name) in enumerate(in_order(pool, tasks, workers), start=1):
             if isinstance(fitted, Vocabulary):
                 vocabularies[name] = fitted
             else:
@@ -361,7 +357,7 @@ class _Preparation:
                 for part, rows in zip(PARTS, totals, strict=True)
             ]
             tasks = ((functools.partial(encode_block, block, encoder), block) for block in counted)
-            for parts, block in _in_order(pool, tasks, workers + 1):
+            for parts, block in in_order(pool, tasks, workers + 1):
                 for writer, rows in zip(writers, parts, strict=True):
                     writer.write(rows)
                 num_rows += block.block.num_rows
@@ -384,29 +380,3 @@ class _Preparation:
                 for part, number, clicked in zip(PARTS, rows, clicks, strict=True)
             },
         }
-
-
-def _num_processors() -> int:
-    # The processors given to this process, which may be fewer than the machine has.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, tasks: Iterable[tuple[Callable[[], T], S]], limit: int
-) -> Iterator[tuple[T, S]]:
-    """Return the results of tasks in their order, with at most `limit` of them under way."""
-    waiting: deque[tuple[Future[T], S]] = deque()
-    try:
-        for task, tag in tasks:
-            if len(waiting) >= limit:
-                future, done = waiting.popleft()
-                yield future.result(), done
-            waiting.append((pool.submit(task), tag))
-        while waiting:
-            future, done = waiting.popleft()
-            yield future.result(), done
-    finally:
-        for future, _ in waiting:
-            future.cancel()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrkit.data import Dataset, Encoder, PreparedData, read_rows
+from ctrkit.data import Dataset, Encoder, PreparedData, Rows, read_rows
 from ctrkit.models import CTRModel, build_model
 from ctrkit.serving.folder import (
     CHECKPOINTS,
@@ -22,7 +23,6 @@ from ctrkit.serving.folder import (
 from ctrkit.training import Metrics, compute_metrics, evaluate, probabilities, score_stream
 from ctrkit.training.checkpoint import load_tensors
 from ctrkit.training.compute import choose_device
-from ctrkit.training.scoring import IdsAndValues
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,16 +94,25 @@ class Run:
         """
         if len(frame) == 0:
             return np.empty(0)
-        return np.concatenate(list(self._score_rows(frame)))
+        chunks = read_rows(frame, self.encoder, label="ignore")
+        return np.concatenate(list(self._scored(chunks)))
 
-    def score_files(self, files: list[Path]) -> Iterator[NDArray[np.float64]]:
+    def score_files(
+        self, files: list[Path], *, num_workers: int | None = None
+    ) -> Generator[NDArray[np.float64], None, None]:
         """Yield the click probabilities of raw files, in input order, in bounded memory.
+
+        Args:
+            files: the files, written as the schema says.
+            num_workers: threads that encode, and threads that score on a processor; None for one
+                per processor. No bit depends on it.
 
         Raises:
             FileNotFoundError: if a file does not exist.
             ValueError: if a row cannot be read, naming file, line and column.
         """
-        return self._score_rows(files)
+        chunks = read_rows(files, self.encoder, label="ignore", num_workers=num_workers)
+        return self._scored(chunks, num_workers)
 
     def evaluate_files(self, files: list[Path]) -> Metrics:
         """Return the metrics on raw files that have the label column.
@@ -113,12 +122,14 @@ class Run:
         """
         labels: list[NDArray[Any]] = []
 
-        def blocks() -> Iterator[IdsAndValues]:
-            for rows in read_rows(files, self.encoder, label="require"):
-                labels.append(np.asarray(rows.labels))
-                yield rows.ids, rows.values
+        def noting_labels(chunks: Generator[Rows, None, None]) -> Generator[Rows, None, None]:
+            with closing(chunks):
+                for rows in chunks:
+                    labels.append(np.asarray(rows.labels))
+                    yield rows
 
-        predicted = np.concatenate([np.empty(0), *self._probabilities(blocks())])
+        chunks = noting_labels(read_rows(files, self.encoder, label="require"))
+        predicted = np.concatenate([np.empty(0), *self._scored(chunks)])
         return compute_metrics(np.concatenate([np.empty(0, np.uint8), *labels]), predicted)
 
     def evaluate_rows(self, data: PreparedData, part: str) -> Metrics:
@@ -139,9 +150,9 @@ class Run:
             raise ValueError(f"{data.path} has no {part} rows; evaluate on another part")
         return evaluate(self.model, rows)
 
-    def _score_rows(self, source: Any) -> Iterator[NDArray[np.float64]]:
-        rows = read_rows(source, self.encoder, label="ignore")
-        return self._probabilities((chunk.ids, chunk.values) for chunk in rows)
-
-    def _probabilities(self, blocks: Iterable[IdsAndValues]) -> Iterator[NDArray[np.float64]]:
-        return map(probabilities, score_stream(self.model, blocks))
+    def _scored(
+        self, chunks: Generator[Rows, None, None], num_workers: int | None = None
+    ) -> Generator[NDArray[np.float64], None, None]:
+        with closing(chunks):
+            blocks = ((rows.ids, rows.values) for rows in chunks)
+            yield from map(probabilities, score_stream(self.model, blocks, num_workers=num_workers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ctrkit.models import CTRModel
+from ctrkit.options import check_positive
 from ctrkit.training.batches import Examples, check_ids, id_limits
-from ctrkit.training.compute import chunk_rows, full_rate
+from ctrkit.training.compute import chunk_rows, full_rate, single_threads
 from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.memory import let_go
 from ctrkit.training.metrics import Metrics, compute_metrics
@@ -22,6 +24,9 @@ BLOCK_ROWS = 1 << 16
 """Rows of mapped arrays that are in memory at a time."""
 
 IdsAndValues = tuple[NDArray[np.int32], NDArray[np.float32] | None]
+
+ROWS_AT_ONCE = 65536
+"""Rows that are shared out among the threads before the caller gets their logits."""
 
 
 def score(
@@ -53,28 +58,57 @@ def joined(parts: Iterable[NDArray[Any]], num_rows: int) -> NDArray[np.float32]:
 
 
 def score_stream(
-    model: CTRModel, blocks: Iterable[IdsAndValues], *, precision: str = "float32"
+    model: CTRModel,
+    blocks: Iterable[IdsAndValues],
+    *,
+    precision: str = "float32",
+    num_workers: int | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the logits of consecutive blocks of rows, with memory bounded by the blocks.
 
     Rows are cut into chunks counted from the first row of the stream, whatever the blocks, so
     that the same rows in the same order give the same bits: ``predict`` on a file and
-    ``evaluate`` on the prepared rows agree exactly.
+    ``evaluate`` on the prepared rows agree exactly. On a processor each chunk is scored by one
+    thread, so that the bits do not depend on the number of threads either.
+
+    Args:
+        model: the model, on one device.
+        blocks: ids and values, in order.
+        precision: ``"float32"`` or ``"bf16"``.
+        num_workers: threads on a processor; None for as many as PyTorch uses.
+
+    Raises:
+        ValueError: if an id is out of range, or `num_workers` is not positive.
     """
+    if num_workers is not None:
+        check_positive(num_workers=num_workers)
     device = next(model.parameters()).device
+    size = chunk_rows(device)
     limits = id_limits(model)
+    workers = (num_workers or torch.get_num_threads()) if device.type == "cpu" else 1
+
+    def logits(chunk: IdsAndValues) -> NDArray[np.float32]:
+        ids, values = chunk
+        check_ids(ids, limits)
+        with torch.inference_mode(), autocast(device, precision):
+            found = model(
+                torch.from_numpy(ids).to(device),
+                None if values is None else torch.from_numpy(values).to(device),
+            )
+        return found.float().cpu().numpy()  # type: ignore[no-any-return]
+
+    chunks = _rechunked(blocks, size)
+    at_once = max(1, ROWS_AT_ONCE // size)
+    some = list(islice(chunks, at_once))
     with freed_memory_kept():
-        for ids, values in _rechunked(blocks, chunk_rows(device)):
-            check_ids(ids, limits)
-            # Entered for each chunk, so that the caller's code between two runs as it always does.
-            with eval_mode(model), full_rate(device), torch.inference_mode():
-                with autocast(device, precision):
-                    logits = model(
-                        torch.from_numpy(ids).to(device),
-                        None if values is None else torch.from_numpy(values).to(device),
-                    )
-                scores = logits.float().cpu().numpy()
-            yield scores
+        while some:
+            # Entered for each of these, so that the caller's loop over them runs as it always
+            # does; the threads last, because they must be done before the mode is put back.
+            with eval_mode(model), full_rate(device), single_threads(workers) as pool:
+                scores = pool.map(logits, some)
+                some = list(islice(chunks, at_once))  # read while the others are scored
+                scored = np.concatenate(list(scores))
+            yield scored
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import threading
 import tomllib
 from pathlib import Path
 
@@ -73,6 +74,34 @@ def test_predict_needs_no_label_column(run_folder, log, tmp_path):
         words = ["predict", str(run_folder), str(tmp_path / f"{name}.txt")]
         assert main([*words, "--out", str(tmp_path / f"{name}.csv")]) == 0
     assert (tmp_path / "unlabelled.csv").read_text() == (tmp_path / "labelled.csv").read_text()
+
+
+@pytest.mark.parametrize("num_workers", ["1", "3"])
+def test_predict_gives_the_same_bits_with_any_number_of_threads(
+    run_folder, log, tmp_path, monkeypatch, num_workers
+):
+    expected = np.concatenate(list(Run(run_folder).score_files([log])))
+    monkeypatch.setattr("ctrkit.data.readers.BLOCK_BYTES", 50_000)
+    out = tmp_path / "scores.csv"
+    words = ["predict", str(run_folder), str(log), "--out", str(out)]
+    assert main([*words, "--num-workers", num_workers]) == 0
+    assert [float(line) for line in out.read_text().split()[1:]] == expected.tolist()
+
+
+def test_predict_names_a_bad_row_and_leaves_nothing_behind(
+    run_folder, log, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("ctrkit.data.readers.BLOCK_BYTES", 50_000)
+    rows = log.read_text().splitlines()
+    bad = tmp_path / "bad.txt"
+    bad.write_text("\n".join([*rows[:2000], "1\t2", *rows[2000:]]))
+    before = threading.active_count()
+    words = ["predict", str(run_folder), str(bad), "--out", str(tmp_path / "scores.csv")]
+    assert "bad.txt, line 2001: must have 40 columns, got 2" in error_of(words, capsys)
+    assert threading.active_count() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.txt"]
+    said = error_of([*words, "--num-workers", "0"], capsys)
+    assert "num_workers must be positive, got 0" in said
 
 
 def test_a_run_works_without_its_data_folder(run_folder, log, tmp_path):

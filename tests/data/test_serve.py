@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+from contextlib import closing
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from ctrkit.data import Encoder, Field, Schema, prepare, read_rows
+from ctrkit.data.readers import TextSource
 
 SCHEMA = Schema([Field("a"), Field("n", "numeric")], label="click")
 
@@ -63,6 +68,8 @@ def test_options_are_checked_at_once(frame, encoder):
         read_rows(frame, encoder, label="atuo")
     with pytest.raises(ValueError, match="chunk_rows must be positive, got 0"):
         read_rows(frame, encoder, chunk_rows=0)
+    with pytest.raises(ValueError, match="num_workers must be positive, got 0"):
+        read_rows(frame, encoder, num_workers=0)
     with pytest.raises(FileNotFoundError, match=r"none.csv does not exist"):
         read_rows("none.csv", encoder)
 
@@ -79,3 +86,55 @@ def test_files_without_header_may_lack_the_label(tmp_path):
     assert without.labels is None
     with pytest.raises(ValueError, match="column 'label' is missing"):
         prepare(tmp_path / "new", schema=schema)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr("ctrkit.data.readers.BLOCK_BYTES", 500)
+
+
+def reading_threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("ctrkit-read")]
+
+
+@pytest.mark.parametrize("num_workers", [1, 2, 5])
+def test_the_number_of_workers_changes_nothing(frame, encoder, tmp_path, small_blocks, num_workers):
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    chunks = list(read_rows(tmp_path / "log.csv", encoder, num_workers=num_workers))
+    assert len(chunks) > 10
+    expected = encoder.encode(frame)
+    np.testing.assert_array_equal(np.concatenate([c.ids for c in chunks]), expected.ids)
+    np.testing.assert_array_equal(np.concatenate([c.values for c in chunks]), expected.values)
+    assert not reading_threads()
+
+
+def test_a_bad_row_is_named_after_the_rows_before_it(frame, encoder, tmp_path, small_blocks):
+    lines = frame.to_csv(index=False).splitlines(keepends=True)
+    (tmp_path / "log.csv").write_text("".join([*lines[:300], "0,x\n", *lines[300:]]))
+    num_rows = 0
+    with pytest.raises(ValueError, match=r"log.csv, line 301: must have 3 columns, got 2"):  # noqa: PT012
+        for chunk in read_rows(tmp_path / "log.csv", encoder, num_workers=3):
+            num_rows += len(chunk)
+    assert 250 < num_rows < 300
+    assert not reading_threads()
+
+
+def test_blocks_are_read_a_few_ahead_and_no_further(
+    frame, encoder, tmp_path, small_blocks, monkeypatch
+):
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    num_read = 0
+    blocks_of = TextSource.blocks
+
+    def counted(source, schema):
+        nonlocal num_read
+        for block in blocks_of(source, schema):
+            num_read += 1
+            yield block
+
+    monkeypatch.setattr(TextSource, "blocks", counted)
+    with closing(read_rows(tmp_path / "log.csv", encoder, num_workers=2)) as rows:
+        for done, _ in enumerate(itertools.islice(rows, 5)):
+            assert num_read == done + 3
+        assert reading_threads()
+    assert not reading_threads()

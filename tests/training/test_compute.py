@@ -1,9 +1,16 @@
 """Settings of the machine: fast where it is exact, and put back."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
-from ctrkit.training.compute import choose_device, fastest_exact_matmul, full_rate
+from ctrkit.training.compute import (
+    choose_device,
+    fastest_exact_matmul,
+    full_rate,
+    single_threads,
+)
 
 CPU = torch.device("cpu")
 
@@ -39,3 +46,18 @@ def test_nested_blocks_keep_the_outer_setting():
 def test_auto_takes_what_is_there():
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert choose_device("auto").type == expected
+
+
+def test_a_single_thread_works_alone_and_others_are_left_as_they_were():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with single_threads(2) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 1
+            assert pool.submit(lambda: float(torch.tensor(1e-40) * 1.0)).result() == 0
+            assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert torch.tensor(1e-40) * 1.0 != 0

@@ -1,5 +1,6 @@
 """Freed memory is kept for a run and given back after it."""
 
+import platform
 import sys
 from pathlib import Path
 
@@ -36,6 +37,22 @@ def test_a_block_within_another_does_not_end_it():
         tensors = [torch.ones(KEPT_BYTES // 8 // 4) for _ in range(4)]
         del tensors
         assert resident_bytes() - before > 0.9 * KEPT_BYTES / 2
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have other rules")
+def test_freed_memory_is_used_again():
+    resource = pytest.importorskip("resource")
+
+    def num_faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(10):
+            torch.ones(2 << 20)
+        return int(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+    pages = (8 << 20) // resource.getpagesize() if hasattr(resource, "getpagesize") else 2048
+    with freed_memory_kept():
+        num_faults()
+        assert num_faults() < pages  # of ten times as many
 
 
 def test_does_nothing_without_glibc(monkeypatch):

@@ -1,6 +1,7 @@
 """The trainer: what is promised of a run, on small generated rows."""
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -296,6 +297,35 @@ def test_logits_do_not_depend_on_how_rows_arrive():
     cuts = [0, 1, 700, 2500, 2501, 5000]
     blocks = [(rows.ids[a:b], None) for a, b in itertools.pairwise(cuts)]
     assert np.array_equal(np.concatenate(list(score_stream(model, blocks))), whole)
+
+
+@pytest.mark.parametrize("num_workers", [1, 2, 5])
+def test_logits_do_not_depend_on_the_number_of_threads(monkeypatch, num_workers):
+    monkeypatch.setattr("ctrkit.training.scoring.ROWS_AT_ONCE", 2048)
+    model = make_model()
+    rows = make_rows(5000)
+    parts = list(score_stream(model, [(rows.ids, None)], num_workers=num_workers))
+    assert [len(part) for part in parts] == [2048, 2048, 904]
+    assert np.array_equal(np.concatenate(parts), score(model, rows))
+
+
+def test_scoring_leaves_no_thread_behind(monkeypatch):
+    monkeypatch.setattr("ctrkit.training.scoring.ROWS_AT_ONCE", 1024)
+    rows = make_rows(5000)
+    rows.ids[4000] = 6
+    before = threading.active_count()
+    found = score_stream(make_model(), [(rows.ids, None)], num_workers=3)
+    for _ in range(3):
+        assert len(next(found)) == 1024
+        assert threading.active_count() == before
+    with pytest.raises(ValueError, match="id column 0 has id 6 but the model knows 6 ids"):
+        next(found)
+    assert threading.active_count() == before
+
+
+def test_scoring_needs_a_thread():
+    with pytest.raises(ValueError, match="num_workers must be positive, got 0"):
+        next(score_stream(make_model(), [(VALID.ids, None)], num_workers=0))
 
 
 def test_scoring_leaves_the_mode_as_it_was():

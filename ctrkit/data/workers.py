@@ -1,0 +1,66 @@
+"""Threads that work on blocks: several at a time, results in order, never far ahead."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+MAX_WORKERS = 8
+"""Threads unless told otherwise; each needs some 200 MiB."""
+
+
+def default_workers() -> int:
+    """Return how many threads to use unless told otherwise: one per processor, at most 8."""
+    return min(_num_processors(), MAX_WORKERS)
+
+
+def _num_processors() -> int:
+    # The processors given to this process, which may be fewer than the machine has.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_order(
+    pool: ThreadPoolExecutor, tasks: Iterable[tuple[Callable[[], T], S]], limit: int
+) -> Generator[tuple[T, S], None, None]:
+    """Yield the results of tasks in their order, with at most `limit` of them under way.
+
+    An error, be it of a task or of the iterator over them, comes after the results before it, so
+    that it is always the first in the file that is reported. Tasks not yet begun are dropped when
+    the generator is closed.
+    """
+    waiting: deque[Future[tuple[T, S]]] = deque()
+    try:
+        for future in _submitted(pool, tasks):
+            waiting.append(future)
+            if len(waiting) >= limit:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _submitted(
+    pool: ThreadPoolExecutor, tasks: Iterable[tuple[Callable[[], T], S]]
+) -> Iterator[Future[tuple[T, S]]]:
+    """Yield the futures of tasks; an error of the iterator is a future that failed."""
+    try:
+        for task, tag in tasks:
+            yield pool.submit(_run, task, tag)
+    except Exception as error:
+        failed: Future[tuple[T, S]] = Future()
+        failed.set_exception(error)
+        yield failed
+
+
+def _run(task: Callable[[], T], tag: S) -> tuple[T, S]:
+    return task(), tag
