@@ -24,7 +24,10 @@ ACCURACY = {
     "distillation": "teacher, student alone, distilled and fine-tuned on the public samples",
     "planted": "EulerNet and a logistic regression on generated rows, against the best possible",
 }
-BENCHMARKS = {**SPEED, **ACCURACY}
+OPTIONAL = {
+    "peers": "whole training steps, against other libraries that happen to be installed",
+}
+BENCHMARKS = {**SPEED, **ACCURACY, **OPTIONAL}
 
 
 def main() -> None:
