@@ -27,8 +27,11 @@ ACCURACY = {
     "distillation": "teacher, student alone, distilled and fine-tuned on the public samples",
     "planted": "EulerNet and a logistic regression on generated rows, against the best possible",
 }
+OPTIONAL = {
+    "peers": "whole training steps, against other libraries that happen to be installed",
+}
 REPORT = {"report": "write docs/performance.md from the results"}
-BENCHMARKS = {**SPEED, **ACCURACY, **REPORT}
+BENCHMARKS = {**SPEED, **ACCURACY, **OPTIONAL, **REPORT}
 
 
 def main() -> None:
