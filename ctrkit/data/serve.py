@@ -13,6 +13,10 @@ from ctrkit.data.table import Source
 from ctrkit.data.workers import default_workers, in_order
 from ctrkit.options import check_choice, check_positive
 
+BLOCK_BYTES = 4 << 20
+"""Size of a block of text: `prepare` takes larger ones, for which its counts are added up less
+often; here they would only cost memory, several times their size for each thread."""
+
 
 def read_rows(
     source: SourceLike,
@@ -44,7 +48,7 @@ def read_rows(
     check_positive(chunk_rows=chunk_rows)
     if num_workers is not None:
         check_positive(num_workers=num_workers)
-    opened = open_sources(source, format=format)
+    opened = open_sources(source, format=format, block_bytes=BLOCK_BYTES)
     return _chunks(opened, encoder, label, chunk_rows, num_workers or default_workers())
 
 

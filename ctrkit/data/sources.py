@@ -39,8 +39,18 @@ def built_in_schema(name: str) -> Schema:
     return _BUILT_IN[name]
 
 
-def open_sources(source: SourceLike, *, format: str | None = None) -> list[Source]:  # noqa: A002
+def open_sources(
+    source: SourceLike,
+    *,
+    format: str | None = None,  # noqa: A002
+    block_bytes: int | None = None,
+) -> list[Source]:
     """Return the files or the frame that `source` names.
+
+    Args:
+        source: path, paths or frame.
+        format: see `FORMATS`; None to go by the name of the file.
+        block_bytes: size of the blocks of a text file, see `TextSource`.
 
     Raises:
         FileNotFoundError: if a file does not exist.
@@ -54,14 +64,14 @@ def open_sources(source: SourceLike, *, format: str | None = None) -> list[Sourc
     paths = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     if not paths:
         raise ValueError("source must name at least one file, got none")
-    return [_open(path, format) for path in paths]
+    return [_open(path, format, block_bytes) for path in paths]
 
 
-def _open(path: PathLike, format: str | None) -> Source:  # noqa: A002
+def _open(path: PathLike, format: str | None, block_bytes: int | None) -> Source:  # noqa: A002
     is_called_so = format is None and Path(path).suffix.lower() in _PARQUET_SUFFIXES
     if format == "parquet" or is_called_so or is_parquet(Path(path)):
         return ParquetSource(path)
-    return TextSource(path)
+    return TextSource(path, block_bytes=block_bytes)
 
 
 def resolve_schema(

@@ -81,7 +81,7 @@ def test_predict_gives_the_same_bits_with_any_number_of_threads(
     run_folder, log, tmp_path, monkeypatch, num_workers
 ):
     expected = np.concatenate(list(Run(run_folder).score_files([log])))
-    monkeypatch.setattr("ctrkit.data.readers.BLOCK_BYTES", 50_000)
+    monkeypatch.setattr("ctrkit.data.serve.BLOCK_BYTES", 50_000)
     out = tmp_path / "scores.csv"
     words = ["predict", str(run_folder), str(log), "--out", str(out)]
     assert main([*words, "--num-workers", num_workers]) == 0
@@ -91,7 +91,7 @@ def test_predict_gives_the_same_bits_with_any_number_of_threads(
 def test_predict_names_a_bad_row_and_leaves_nothing_behind(
     run_folder, log, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr("ctrkit.data.readers.BLOCK_BYTES", 50_000)
+    monkeypatch.setattr("ctrkit.data.serve.BLOCK_BYTES", 50_000)
     rows = log.read_text().splitlines()
     bad = tmp_path / "bad.txt"
     bad.write_text("\n".join([*rows[:2000], "1\t2", *rows[2000:]]))

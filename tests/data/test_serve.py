@@ -90,7 +90,7 @@ def test_files_without_header_may_lack_the_label(tmp_path):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("ctrkit.data.readers.BLOCK_BYTES", 500)
+    monkeypatch.setattr("ctrkit.data.serve.BLOCK_BYTES", 500)
 
 
 def reading_threads() -> list[str]:
