@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -99,6 +99,10 @@ class DAGPropagation(nn.Module):
 
     def forward(self, vectors: Tensor) -> list[Tensor]:
         """Return the state before the first and after every round."""
+        return list(self.states(vectors))
+
+    def states(self, vectors: Tensor) -> Iterator[Tensor]:
+        """Yield the state before the first and after every round, as soon as it is there."""
         if self.interaction == "inner":
             return self._inner(vectors)
         return self._outer(vectors) if self.interaction == "outer" else self._kernel(vectors)
@@ -110,28 +114,30 @@ class DAGPropagation(nn.Module):
         square = square.index_copy(0, self.edges, weight)
         return square.view(num_fields, num_fields, *weight.shape[1:])
 
-    def _inner(self, vectors: Tensor) -> list[Tensor]:
+    def _inner(self, vectors: Tensor) -> Iterator[Tensor]:
         # With the dimensions in front, a round is one matrix product (B, F) @ (F, F) for each.
         first = vectors.permute(2, 0, 1).contiguous() @ self.mixing.t()  # (D, B, F)
-        states = [first]
+        state = first
+        yield state.permute(1, 2, 0)
         for p in self.p:
-            states.append(first * torch.bmm(states[-1], self._square(p).permute(2, 0, 1)))
-        return [state.permute(1, 2, 0) for state in states]
+            state = _times(torch.bmm(state, self._square(p).permute(2, 0, 1)), first)
+            yield state.permute(1, 2, 0)
 
-    def _outer(self, vectors: Tensor) -> list[Tensor]:
+    def _outer(self, vectors: Tensor) -> Iterator[Tensor]:
         # With the rows last, both steps are matrix products along contiguous rows, and what the
         # first one writes by source is read by target without a copy.
         num_fields, dim = self.num_fields, self.embedding_dim
         first = self.mixing @ vectors.permute(1, 2, 0).reshape(num_fields, -1)
         first = first.view(num_fields, dim, vectors.shape[0])  # (F, D, B)
-        states = [first]
+        state = first
+        yield state.permute(2, 0, 1)
         for p, q in zip(self.p, self.q, strict=True):
-            read = torch.bmm(self._square(p), states[-1])  # (source, target, B)
+            read = torch.bmm(self._square(p), state)  # (source, target, B)
             written = self._square(q).permute(1, 2, 0)  # (target, D, source)
-            states.append(first * torch.bmm(written, read.transpose(0, 1)))
-        return [state.permute(2, 0, 1) for state in states]
+            state = _times(torch.bmm(written, read.transpose(0, 1)), first)
+            yield state.permute(2, 0, 1)
 
-    def _kernel(self, vectors: Tensor) -> list[Tensor]:
+    def _kernel(self, vectors: Tensor) -> Iterator[Tensor]:
         # Every edge (f, s) is a D x D matrix, and all of them are one block triangular matrix
         # (F D, F D). The columns of the fields [start, stop) need only the rows of the fields
         # before stop, so one product for each of a few blocks skips most zeros.
@@ -139,15 +145,21 @@ class DAGPropagation(nn.Module):
         first = (self.mixing @ vectors).flatten(1)  # (B, F D)
         cuts = [round(i * num_fields / NUM_BLOCKS) for i in range(NUM_BLOCKS + 1)]
         blocks = [(start, stop) for start, stop in pairwise(cuts) if start < stop]
-        states = [first]
+        state = first
+        yield state.unflatten(1, (num_fields, dim))
         for kernel in self.kernel:
             matrix = self._square(kernel).transpose(1, 2)  # (F, D, F, D)
             messages = [
-                states[-1][:, : stop * dim] @ matrix[:stop, :, start:stop].flatten(2).flatten(0, 1)
+                state[:, : stop * dim] @ matrix[:stop, :, start:stop].flatten(2).flatten(0, 1)
                 for start, stop in blocks
             ]
-            states.append(first * torch.cat(messages, dim=1))
-        return [state.unflatten(1, (num_fields, dim)) for state in states]
+            state = _times(torch.cat(messages, dim=1), first)
+            yield state.unflatten(1, (num_fields, dim))
+
+
+def _times(messages: Tensor, first: Tensor) -> Tensor:
+    """Return ``messages * first``, in their place where nobody asks for a gradient."""
+    return messages * first if torch.is_grad_enabled() else messages.mul_(first)
 
 
 class DAGFM(CTRModel):
@@ -209,7 +221,7 @@ class DAGFM(CTRModel):
         return torch.cat([self._logits(part) for part in vectors.split(rows)])
 
     def _logits(self, vectors: Tensor) -> Tensor:
-        pooled = torch.cat([state.sum(2) for state in self.propagation(vectors)], dim=1)
+        pooled = torch.cat([state.sum(2) for state in self.propagation.states(vectors)], dim=1)
         logits: Tensor = self.output(pooled).squeeze(1)
         return logits
 
