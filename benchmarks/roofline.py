@@ -1,4 +1,4 @@
-"""What this machine can do at most: matrix products, memory, and elementwise functions."""
+"""What this machine can do at most: matrix products and memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def measure(threads: int = 1) -> dict[str, Any]:
     """Return the best rates of several trials, with `threads` threads.
 
     ``gemm`` is of PyTorch's default float32 products, ``full_rate_gemm`` with the setting that
-    ctrkit chooses, in FLOP/s; ``copy`` in bytes/s, read and written; ``exp`` in numbers/s.
+    ctrkit chooses, in FLOP/s; ``copy`` in bytes/s, read and written.
     """
     previous = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -38,13 +38,11 @@ def measure(threads: int = 1) -> dict[str, Any]:
         left, right = torch.randn(SIZE, SIZE), torch.randn(SIZE, SIZE)
         source = torch.randn(MANY)
         target = torch.empty_like(source)
-        small, out = source[:100_000], torch.empty(100_000)
         operations = 2 * SIZE**3
         rates = {
             "threads": threads,
             "gemm": operations / _shortest(lambda: left @ right),
             "copy": 2 * 4 * MANY / _shortest(lambda: target.copy_(source)),
-            "exp": len(small) / _shortest(lambda: torch.exp(small, out=out)),
         }
         with full_rate(CPU):
             rates["full_rate_gemm"] = operations / _shortest(lambda: left @ right)
