@@ -2,7 +2,8 @@
 
 All take and return states ``(F, D, 2, B)``: real and imaginary part, or log modulus and phase,
 side by side in the third dimension, and the rows last. PyTorch would keep the input and output
-of every operation for its gradient; these keep what their gradient needs.
+of every operation for its gradient; these keep what their gradient needs. Halves of a state are
+written by operations in place: torch.compile does not take ``out=`` of a tensor with gaps.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class _OnCircles(torch.autograd.Function):
         radii = radii[:, None, None, None]
         on_unit = angles.new_empty(*angles.shape[:2], 2, angles.shape[2])
         cosine, sine = on_unit.unbind(2)
-        torch.cos(angles, out=cosine)
-        torch.sin(angles, out=sine)
+        cosine.copy_(angles).cos_()
+        sine.copy_(angles).sin_()
         ctx.save_for_backward(on_unit, radii)
         return on_unit * radii
 
@@ -56,8 +57,8 @@ class _Polar(torch.autograd.Function):
         ctx.save_for_backward(state, square)
         out = torch.empty_like(state)
         log_modulus, phase = out.unbind(2)
-        torch.add(square, EPSILON, out=log_modulus).log_().mul_(0.5)
-        torch.atan2(im, re, out=phase)
+        log_modulus.copy_(square).add_(EPSILON).log_().mul_(0.5)
+        phase.copy_(im).atan2_(re)
         return out
 
     @staticmethod
@@ -70,8 +71,8 @@ class _Polar(torch.autograd.Function):
         angular = grad_phase / square.clamp_min(EPSILON)
         out = torch.empty_like(state)
         grad_re, grad_im = out.unbind(2)
-        torch.mul(radial, re, out=grad_re).addcmul_(angular, im, value=-1)
-        torch.mul(radial, im, out=grad_im).addcmul_(angular, re)
+        grad_re.copy_(radial).mul_(re).addcmul_(angular, im, value=-1)
+        grad_im.copy_(radial).mul_(im).addcmul_(angular, re)
         return out
 
 
@@ -84,8 +85,8 @@ class _Rectangular(torch.autograd.Function):
         modulus = log_modulus.exp()
         out = torch.empty_like(state)
         re, im = out.unbind(2)
-        torch.cos(phase, out=re).mul_(modulus)
-        torch.sin(phase, out=im).mul_(modulus)
+        re.copy_(phase).cos_().mul_(modulus)
+        im.copy_(phase).sin_().mul_(modulus)
         ctx.save_for_backward(out)
         return out
 
@@ -97,8 +98,8 @@ class _Rectangular(torch.autograd.Function):
         grad_re, grad_im = grad.unbind(2)
         out = torch.empty_like(state)
         grad_log_modulus, grad_phase = out.unbind(2)
-        torch.mul(grad_re, re, out=grad_log_modulus).addcmul_(grad_im, im)
-        torch.mul(grad_im, re, out=grad_phase).addcmul_(grad_re, im, value=-1)
+        grad_log_modulus.copy_(grad_re).mul_(re).addcmul_(grad_im, im)
+        grad_phase.copy_(grad_im).mul_(re).addcmul_(grad_re, im, value=-1)
         return out
 
 

@@ -107,6 +107,10 @@ class TrainConfig:
                 check_positive(**{name: getattr(self, name)})
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("table_optimizer", self.table_optimizer, TABLE_OPTIMIZERS)
+        if self.compile and self.table_optimizer in ("lazy", "adagrad"):
+            raise ValueError(
+                f"compile goes with the dense table optimizer only, got {self.table_optimizer!r}"
+            )
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("monitor", self.monitor, MONITORS)
         if self.plateau_monitor is not None:

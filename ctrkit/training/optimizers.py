@@ -30,7 +30,8 @@ def table_optimizer(model: CTRModel, config: TrainConfig) -> str:
     """Return how the table is updated, ``"auto"`` resolved: dense, lazy or adagrad."""
     if config.table_optimizer != "auto":
         return config.table_optimizer
-    return "lazy" if model.embedding.num_rows >= LAZY_FROM_ROWS else "dense"
+    is_large = model.embedding.num_rows >= LAZY_FROM_ROWS
+    return "lazy" if is_large and not config.compile else "dense"
 
 
 def make_optimizers(model: CTRModel, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -58,7 +59,8 @@ def _table_optimizer(
     kind = table_optimizer(model, config)
     if kind == "dense":
         optimizer = _dense(config, tables, rate, l2)
-        if tables[0].device.type == "cpu":
+        # torch.compile cannot trace a lookup with sparse gradients.
+        if tables[0].device.type == "cpu" and not config.compile:
             model.embedding.sparse_gradient = True
             gradient = _DenseGradient(tables)
             optimizer.register_step_pre_hook(gradient.fill)

@@ -359,6 +359,10 @@ def test_validation_rows_of_one_class_are_an_error():
         ({"optimizer": "adm"}, r"unknown optimizer 'adm'; did you mean 'adam'\?"),
         ({"schedule": "linear"}, "unknown schedule 'linear'; choose from constant, cosine, plat"),
         ({"clip_norm": 0.0}, "clip_norm must be positive, got 0.0"),
+        (
+            {"compile": True, "table_optimizer": "lazy"},
+            "compile goes with the dense table optimizer only, got 'lazy'",
+        ),
     ],
 )
 def test_options_out_of_range_are_errors(options, message):
