@@ -248,8 +248,8 @@ def _with_label(keys: NDArray[Any], clicks: NDArray[np.uint8]) -> NDArray[Any]:
 
 def _tied_pairs(packed: NDArray[Any]) -> int:
     """Return the number of (click, non-click) pairs of equal score, `packed` being sorted."""
+    # Neighbours that differ in the label alone are a score's last non-click and its first click.
     last_negatives = packed[np.flatnonzero((packed[1:] ^ packed[:-1]) == 1)]
-    last_negatives = last_negatives[last_negatives & 1 == 0]
     first = np.searchsorted(packed, last_negatives)
     middle = np.searchsorted(packed, last_negatives, side="right")
     end = np.searchsorted(packed, last_negatives | 1, side="right")

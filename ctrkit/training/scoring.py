@@ -21,12 +21,9 @@ from ctrkit.training.memory import let_go
 from ctrkit.training.metrics import Metrics, compute_metrics
 
 BLOCK_ROWS = 1 << 16
-"""Rows of mapped arrays that are in memory at a time."""
+"""Rows that are in memory at a time: read of mapped arrays, then shared out among the threads."""
 
 IdsAndValues = tuple[NDArray[np.int32], NDArray[np.float32] | None]
-
-ROWS_AT_ONCE = 65536
-"""Rows that are shared out among the threads before the caller gets their logits."""
 
 
 def score(
@@ -98,7 +95,7 @@ def score_stream(
         return found.float().cpu().numpy()  # type: ignore[no-any-return]
 
     chunks = _rechunked(blocks, size)
-    at_once = max(1, ROWS_AT_ONCE // size)
+    at_once = max(1, BLOCK_ROWS // size)
     some = list(islice(chunks, at_once))
     with freed_memory_kept():
         while some:

@@ -183,10 +183,10 @@ class _Run:
         self.num_rows = self.order.num_rows
         self.keeper = _BestWeights(model, checkpoints)
         self.aim = aim
-        self.train_step = TrainStep(self.model, config, aim.loss)
+        self.optimize = TrainStep(self.model, config, aim.loss)
         self.steps_per_epoch = max(1, -(-self.num_rows // config.batch_size))
         self.schedule = Schedule(
-            self.train_step.optimizers, config, config.epochs * self.steps_per_epoch
+            self.optimize.optimizers, config, config.epochs * self.steps_per_epoch
         )
         self.validation_steps = self._validation_steps()
         self.step = 0
@@ -237,7 +237,7 @@ class _Run:
     def _train_step(self, batch: Batch) -> None:
         self.step += 1
         self.schedule.before_step(self.step)
-        loss = self.train_step(batch)
+        loss = self.optimize(batch)
         shown = self.losses.add(loss, len(batch.labels), self.step)
         if shown is not None:
             self._require_finite("loss", shown)

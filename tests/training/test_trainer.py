@@ -301,7 +301,7 @@ def test_logits_do_not_depend_on_how_rows_arrive():
 
 @pytest.mark.parametrize("num_workers", [1, 2, 5])
 def test_logits_do_not_depend_on_the_number_of_threads(monkeypatch, num_workers):
-    monkeypatch.setattr("ctrkit.training.scoring.ROWS_AT_ONCE", 2048)
+    monkeypatch.setattr("ctrkit.training.scoring.BLOCK_ROWS", 2048)
     model = make_model()
     rows = make_rows(5000)
     parts = list(score_stream(model, [(rows.ids, None)], num_workers=num_workers))
@@ -310,7 +310,7 @@ def test_logits_do_not_depend_on_the_number_of_threads(monkeypatch, num_workers)
 
 
 def test_scoring_leaves_no_thread_behind(monkeypatch):
-    monkeypatch.setattr("ctrkit.training.scoring.ROWS_AT_ONCE", 1024)
+    monkeypatch.setattr("ctrkit.training.scoring.BLOCK_ROWS", 1024)
     rows = make_rows(5000)
     rows.ids[4000] = 6
     before = threading.active_count()
