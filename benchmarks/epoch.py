@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.harness import Spread, add_common, begin, save
-from benchmarks.side import Side, Work
+from benchmarks.harness import add_common, begin, compare_apart, save
+from benchmarks.side import Work
 from benchmarks.suite import EMBEDDING_DIM
 from ctrkit.data import load, prepare
 from ctrkit.data.synthetic import generate
@@ -20,7 +20,6 @@ RUNS = {
     "crossnet": ("crossnet", {}),
     "dagfm inner": ("dagfm", {"interaction": "inner"}),
 }
-THREADS = (1, 2)
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -37,30 +36,25 @@ def run(arguments: argparse.Namespace) -> None:
         rows = len(prepare(raw, format="criteo", out=data).train)
         for name in RUNS:
             for kind in ("train", "evaluate"):
-                works = [
-                    Side(Work(make_run, {"name": name, "kind": kind, "data": str(data)}), t)
-                    for t in THREADS
-                ]
-                pairs = [
-                    tuple(side.run(1, clock="wall") for side in works)
-                    for _ in range(arguments.repeats)
-                ]
-                for side in works:
-                    side.__exit__()
-                rates = [Spread.of([rows / p[i] for p in pairs]) for i in range(len(THREADS))]
-                ratio = Spread.of([one / two for one, two in pairs])
-                print(
-                    f"{kind} {name}: {rates[0].median:,.0f} rows/s with one thread, "
-                    f"{ratio.median:.2f} times as fast with two",
-                    flush=True,
+                work = Work(make_run, {"name": name, "kind": kind, "data": str(data)})
+                two = compare_apart(
+                    f"{kind} {name}, two threads, one",
+                    "rows",
+                    rows,
+                    work,
+                    work,
+                    threads=2,
+                    reference_threads=1,
+                    clock="wall",
+                    repeats=arguments.repeats,
                 )
                 found.append(
                     {
                         "model": name,
                         "kind": kind,
                         "rows": rows,
-                        "rows_per_second": [vars(r) for r in rates],
-                        "ratio_two_to_one": vars(ratio),
+                        "rows_per_second": [vars(two.reference), vars(two.ours)],
+                        "ratio_two_to_one": vars(two.ratio),
                     }
                 )
     save("epoch", found, embedding_dim=EMBEDDING_DIM)

@@ -53,6 +53,10 @@ class Spread:
     def of(cls, values: list[float]) -> Spread:
         return cls(min(values), statistics.median(values), max(values))
 
+    def inverse(self) -> Spread:
+        """Return the spread of ``1 / value``."""
+        return Spread(1 / self.high, 1 / self.median, 1 / self.low)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -106,6 +110,8 @@ def compare_apart(
     reference: Work,
     *,
     threads: int = 1,
+    reference_threads: int | None = None,
+    clock: str = "cpu",
     repeats: int = 5,
     details: Mapping[str, Any] | None = None,
 ) -> Comparison:
@@ -113,13 +119,32 @@ def compare_apart(
 
     So neither finds its memory arranged by the other, and the peak of each is its own. A side
     whose call takes less than a fifth of a second makes as many calls as fill it.
+
+    Args:
+        name: what is measured.
+        unit: of the work, for example ``"rows"``.
+        amount: units of work in one call.
+        ours: the code of ctrkit.
+        reference: the other way.
+        threads: threads of PyTorch.
+        reference_threads: those of the other way, if others.
+        clock: ``"cpu"``, or ``"wall"`` where several threads are what is measured.
+        repeats: pairs counted, after one that is not.
+        details: what else to keep with the result.
     """
-    with Side(ours, threads) as our_side, Side(reference, threads) as other_side:
-        counts = [max(1, round(0.2 / side.run(1))) for side in (our_side, other_side)]
-        seconds = [
-            (our_side.run(counts[0]) / counts[0], other_side.run(counts[1]) / counts[1])
-            for _ in range(repeats)
-        ]
+    with (
+        Side(ours, threads) as our_side,
+        Side(reference, reference_threads or threads) as other_side,
+    ):
+        sides = (our_side, other_side)
+        counts = [max(1, round(0.2 / side.run(1, clock=clock))) for side in sides]
+        seconds = []
+        for _ in range(repeats):
+            first, second = (
+                side.run(count, clock=clock) / count
+                for side, count in zip(sides, counts, strict=True)
+            )
+            seconds.append((first, second))
         measured = {
             "threads": threads,
             "peak_bytes": our_side.peak_bytes(),

@@ -11,13 +11,12 @@ from torch import Tensor
 from benchmarks.harness import Comparison, add_common, begin, compare, save
 from benchmarks.plain import plain_interaction
 from benchmarks.roofline import measure
-from benchmarks.suite import MODELS, make_model, make_vectors
+from benchmarks.suite import MODELS, MOST_CIN_ROWS, make_model, make_vectors
 from ctrkit.models.cost import cost_of
 from ctrkit.training.compute import CHUNK_ROWS, full_rate
 
 CPU = torch.device("cpu")
 ROWS_PER_CALL = 1024
-MOST_CIN_ROWS = 256
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:

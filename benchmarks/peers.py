@@ -19,7 +19,6 @@ is imported; without an answer it says so, and runs.
 from __future__ import annotations
 
 import argparse
-import itertools
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -31,10 +30,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.harness import Comparison, add_common, begin, compare_apart, save
+from benchmarks.harness import Comparison, begin, compare_apart, save
 from benchmarks.side import Work
-from benchmarks.suite import EMBEDDING_DIM, NUM_FIELDS, TABLE_ROWS, make_batch
-from benchmarks.train import MOST_CIN_ROWS, ROWS_PER_CALL, make_ours
+from benchmarks.suite import EMBEDDING_DIM, NUM_FIELDS, make_batch
+from benchmarks.train import add_steps, make_ours, step_options
 
 MODELS = {
     "recbole": ("eulernet", "dcnv2"),
@@ -55,10 +54,7 @@ NUM_MAPS = [200, 200, 200]
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--peers", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--batch-sizes", nargs="+", type=int, default=[1024, 4096])
-    parser.add_argument("--table-optimizers", nargs="+", default=["dense", "lazy"])
-    parser.add_argument("--rows", type=int, default=TABLE_ROWS, help="rows of the table")
-    add_common(parser)
+    add_steps(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -114,22 +110,13 @@ def _try(peer: str, name: str) -> str:
 
 
 def _compare(peer: str, name: str, arguments: argparse.Namespace) -> list[Comparison]:
-    sizes, rows = arguments.batch_sizes, ROWS_PER_CALL
-    if name == "cin":
-        sizes, rows = [MOST_CIN_ROWS], MOST_CIN_ROWS
     found = []
-    for batch_size, table in itertools.product(sizes, arguments.table_optimizers):
-        options = {
-            "name": name,
-            "rows": rows,
-            "batch_size": batch_size,
-            "table_rows": arguments.rows,
-        }
+    for options, table in step_options(name, arguments):
         found.append(
             compare_apart(
-                f"{_case(peer, name)}, batch {batch_size}, {table}",
+                f"{_case(peer, name)}, batch {options['batch_size']}, {table}",
                 "rows",
-                rows,
+                options["rows"],
                 Work(make_ours, {**options, "table": table}),
                 Work(_maker(peer), options),
                 threads=arguments.threads,
@@ -137,7 +124,7 @@ def _compare(peer: str, name: str, arguments: argparse.Namespace) -> list[Compar
                 details={
                     "peer": peer,
                     "model": name,
-                    "batch_size": batch_size,
+                    "batch_size": options["batch_size"],
                     "table_optimizer": table,
                 },
             )

@@ -12,7 +12,14 @@ from benchmarks.harness import add_common, begin, compare_apart, save
 from benchmarks.plain import plain_interaction
 from benchmarks.roofline import measure
 from benchmarks.side import Work
-from benchmarks.suite import MODELS, STUDENTS, TABLE_ROWS, make_batch, make_model
+from benchmarks.suite import (
+    MODELS,
+    MOST_CIN_ROWS,
+    STUDENTS,
+    TABLE_ROWS,
+    make_batch,
+    make_model,
+)
 from ctrkit.training import score
 
 ROWS_PER_CALL = 40_960
@@ -65,7 +72,7 @@ def make_plain(name: str, rows: int) -> Callable[[], None]:
 
     def do() -> None:
         with torch.no_grad():
-            for ids in batch.ids.split(PLAIN_BATCH if name != "cin" else 256):
+            for ids in batch.ids.split(PLAIN_BATCH if name != "cin" else MOST_CIN_ROWS):
                 torch.sigmoid(interact(model.embedding(ids)))
 
     return do

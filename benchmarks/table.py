@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.nn import functional
 
-from benchmarks.harness import Spread, add_common, begin, save
-from benchmarks.side import Side, Work
+from benchmarks.harness import add_common, begin, compare_apart, save
+from benchmarks.side import Work
 from benchmarks.suite import make_batch, make_model
-from benchmarks.train import make_ours
+from benchmarks.train import make_ours, plain_steps
 
 MODELS = ("eulernet", "dagfm inner")
 BATCH_SIZE = 1024
@@ -46,28 +45,23 @@ def _measure(
     """Time a step with each size of table in turn with the smallest one."""
     results = []
     for rows in sizes:
-        with (
-            Side(_work(name, table, rows), arguments.threads) as large,
-            Side(_work(name, table, sizes[0]), arguments.threads) as small,
-        ):
-            large.run(2), small.run(2)
-            pairs = [(large.run(1), small.run(1)) for _ in range(arguments.repeats)]
-            peak = large.peak_bytes()
-        rate = Spread.of([ROWS_PER_CALL / a for a, _ in pairs])
-        ratio = Spread.of([a / b for a, b in pairs])
-        print(
-            f"{name}, {table}, {rows:>11,} rows: {rate.median:>9,.0f} rows/s, a step takes "
-            f"{ratio.median:.2f} times that with {sizes[0]:,}, peak {peak / 2**30:.1f} GiB",
-            flush=True,
+        found = compare_apart(
+            f"{name}, {table}, {rows:,} table rows, {sizes[0]:,}",
+            "rows",
+            ROWS_PER_CALL,
+            _work(name, table, rows),
+            _work(name, table, sizes[0]),
+            threads=arguments.threads,
+            repeats=arguments.repeats,
         )
         results.append(
             {
                 "model": name,
                 "table_optimizer": table,
                 "table_rows": rows,
-                "rows_per_second": vars(rate),
-                "ratio_to_smallest": vars(ratio),
-                "peak_bytes": peak,
+                "rows_per_second": vars(found.ours),
+                "ratio_to_smallest": vars(found.ratio.inverse()),
+                "peak_bytes": found.details["peak_bytes"],
             }
         )
     return results
@@ -88,14 +82,4 @@ def make_sparse_adam(name: str, rows: int, batch_size: int, table_rows: int) -> 
     net = [p for p in model.parameters() if all(p is not table for table in tables)]
     optimizers = [torch.optim.SparseAdam(tables), torch.optim.Adam(net, fused=True)]
     batches = make_batch(rows, table_rows=table_rows).split(batch_size)
-
-    def do() -> None:
-        for batch in batches:
-            for optimizer in optimizers:
-                optimizer.zero_grad()
-            logits = model(batch.ids)
-            functional.binary_cross_entropy_with_logits(logits, batch.labels).backward()
-            for optimizer in optimizers:
-                optimizer.step()
-
-    return do
+    return plain_steps(model, optimizers, batches)

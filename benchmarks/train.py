@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.harness import Comparison, add_common, begin, compare_apart, save
 from benchmarks.plain import plain_interaction
 from benchmarks.roofline import measure
 from benchmarks.side import Work
-from benchmarks.suite import MODELS, STUDENTS, TABLE_ROWS, make_batch, make_model
+from benchmarks.suite import (
+    MODELS,
+    MOST_CIN_ROWS,
+    STUDENTS,
+    TABLE_ROWS,
+    make_batch,
+    make_model,
+)
 from ctrkit.models import Batch
 from ctrkit.models.cost import cost_of
 from ctrkit.training import TrainConfig
@@ -25,12 +33,14 @@ from ctrkit.training.step import TrainStep
 ROWS_PER_CALL = 4096
 """In different batches, so that not always the same table rows are in the cache."""
 
-MOST_CIN_ROWS = 256
-"""The plain CIN keeps 2.3 MB for every row."""
-
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    add_steps(parser)
+
+
+def add_steps(parser: argparse.ArgumentParser) -> None:
+    """Add the options of whole training steps."""
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=[1024, 4096])
     parser.add_argument("--table-optimizers", nargs="+", default=["dense", "lazy"])
     parser.add_argument("--rows", type=int, default=TABLE_ROWS, help="rows of the table")
@@ -40,36 +50,39 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     begin(arguments)
     roofline = measure(arguments.threads)
-    cases = [
-        (name, MOST_CIN_ROWS if name == "cin" else batch_size, table)
-        for name, batch_size, table in itertools.product(
-            arguments.models, arguments.batch_sizes, arguments.table_optimizers
-        )
+    found = [
+        _against_plain(options, table, arguments)
+        for name in arguments.models
+        for options, table in step_options(name, arguments)
     ]
-    found = [_against_plain(*case, arguments) for case in dict.fromkeys(cases)]
     found += [_against_teacher(*pair, arguments) for pair in STUDENTS]
     save("train", found, roofline=roofline, table_rows=arguments.rows)
 
 
+def step_options(name: str, arguments: argparse.Namespace) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the options of a model's steps, and the table's optimizer, for all that is asked."""
+    sizes = [MOST_CIN_ROWS] if name == "cin" else arguments.batch_sizes
+    for batch_size, table in itertools.product(sizes, arguments.table_optimizers):
+        yield _options(name, batch_size, arguments), table
+
+
+def _options(name: str, batch_size: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    rows = MOST_CIN_ROWS if name == "cin" else ROWS_PER_CALL
+    return {"name": name, "rows": rows, "batch_size": batch_size, "table_rows": arguments.rows}
+
+
 def _against_plain(
-    name: str, batch_size: int, table: str, arguments: argparse.Namespace
+    options: dict[str, Any], table: str, arguments: argparse.Namespace
 ) -> Comparison:
-    options = _options(name, batch_size, arguments)
     plain = Work(make_plain, options)
     return _compare({**options, "table": table}, "the plain way", plain, arguments)
 
 
 def _against_teacher(student: str, teacher: str, arguments: argparse.Namespace) -> Comparison:
-    options = {**_options(teacher, 1024, arguments), "table": "lazy"}
+    batch_size = MOST_CIN_ROWS if teacher == "cin" else 1024
+    options = {**_options(teacher, batch_size, arguments), "table": "lazy"}
     other = Work(make_ours, options)
     return _compare({**options, "name": student}, f"our {teacher}", other, arguments)
-
-
-def _options(name: str, batch_size: int, arguments: argparse.Namespace) -> dict[str, Any]:
-    rows = ROWS_PER_CALL
-    if name == "cin":
-        rows = batch_size = MOST_CIN_ROWS
-    return {"name": name, "rows": rows, "batch_size": batch_size, "table_rows": arguments.rows}
 
 
 def _compare(
@@ -96,12 +109,13 @@ def _compare(
 
 
 def make_ours(
-    name: str, rows: int, batch_size: int, table_rows: int, table: str
+    name: str, rows: int, batch_size: int, table_rows: int, table: str, **sizes: int
 ) -> Callable[[], None]:
-    """Return training steps of ctrkit, as in ``Trainer.fit``."""
-    model = make_model(name, table_rows=table_rows)
+    """Return training steps of ctrkit, as in ``Trainer.fit``; `sizes` are those of `make_model`."""
+    model = make_model(name, table_rows=table_rows, **sizes)
     step = TrainStep(model, TrainConfig(batch_size=batch_size, table_optimizer=table))
-    batches = _batches(rows, batch_size, table_rows)
+    batch = make_batch(rows, table_rows=table_rows, num_fields=model.num_fields)
+    batches = batch.split(batch_size)
 
     def do() -> None:
         with full_rate(step.device), freed_memory_kept():
@@ -115,18 +129,26 @@ def make_plain(name: str, rows: int, batch_size: int, table_rows: int) -> Callab
     """Return training steps as they are usually written."""
     model = make_model(name, table_rows=table_rows)
     interact = plain_interaction(model)
-    adam = torch.optim.Adam(model.parameters())
-    batches = _batches(rows, batch_size, table_rows)
+    return plain_steps(
+        lambda ids: interact(model.embedding(ids)),
+        [torch.optim.Adam(model.parameters())],
+        make_batch(rows, table_rows=table_rows).split(batch_size),
+    )
+
+
+def plain_steps(
+    logits: Callable[[Tensor], Tensor],
+    optimizers: Sequence[torch.optim.Optimizer],
+    batches: Sequence[Batch],
+) -> Callable[[], None]:
+    """Return steps on whole batches with binary cross-entropy."""
 
     def do() -> None:
         for batch in batches:
-            adam.zero_grad()
-            logits = interact(model.embedding(batch.ids))
-            functional.binary_cross_entropy_with_logits(logits, batch.labels).backward()
-            adam.step()
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            functional.binary_cross_entropy_with_logits(logits(batch.ids), batch.labels).backward()
+            for optimizer in optimizers:
+                optimizer.step()
 
     return do
-
-
-def _batches(rows: int, batch_size: int, table_rows: int) -> list[Batch]:
-    return make_batch(rows, table_rows=table_rows).split(batch_size)
