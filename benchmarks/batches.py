@@ -107,13 +107,13 @@ def memory(folder: Path, num_rows: int) -> list[dict[str, Any]]:
     """Measure processes that read one epoch, less one that reads a single row."""
     write_rows(folder / "rows", num_rows)
     write_rows(folder / "one", 1)
-    base = measured("benchmarks.batches", folder / "one", "rows", 1)
+    base = measured("-m", "benchmarks.batches", folder / "one", "rows", 1)
     size = sum(path.stat().st_size for path in (folder / "rows").iterdir())
     found = []
     for what, cached in (("all batches", num_rows), (f"{SCARCE} batches", SCARCE)):
         for shuffle in ORDERS:
             forget(folder / "rows")
-            used = measured("benchmarks.batches", folder / "rows", shuffle, cached)
+            used = measured("-m", "benchmarks.batches", folder / "rows", shuffle, cached)
             figures = {
                 "name": f"epoch of {shuffle}, a cache for {what}",
                 "rows": num_rows,

@@ -188,13 +188,16 @@ print(json.dumps(told))
 """Runs a command and tells its peak, from a small process: a large parent's memory would count."""
 
 
-def measured(module: str, *words: object) -> dict[str, float]:
-    """Run a module that prints figures as JSON, in a process of its own.
+def measured(*words: object) -> dict[str, float]:
+    """Run Python code that prints figures as JSON, in a process of its own.
+
+    Args:
+        words: of Python's command line: ``-m``, a module, its words; or ``-c``, code, its words.
 
     Returns:
         Its figures, its peak of resident bytes, and the bytes that it read from a disk.
     """
-    command = [sys.executable, "-m", module, *map(str, words)]
+    command = [sys.executable, *map(str, words)]
     launched = [sys.executable, "-c", LAUNCH, *command]
     done = subprocess.run(launched, stdout=subprocess.PIPE, text=True, check=True)
     figures: dict[str, float] = json.loads(done.stdout)

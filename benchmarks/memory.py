@@ -83,7 +83,7 @@ def logs(folder: Path) -> list[dict[str, Any]]:
 
 def peak(*words: object) -> float:
     """Return the peak of a process that does one of `WORK`."""
-    return measured("benchmarks.memory", *words)["peak_bytes"]
+    return measured("-m", "benchmarks.memory", *words)["peak_bytes"]
 
 
 def show(name: str, predicted: float, found: float) -> dict[str, Any]:

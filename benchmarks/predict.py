@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.harness import Spread, machine, save
+from benchmarks.harness import Spread, machine, measured, save
 from ctrkit.data.synthetic import generate
 
 MEASURE = """
-import json, resource, sys, time
+import json, sys, time
 from ctrkit.cli import main
 import ctrkit.cli.predict
 run, raw, out, workers = sys.argv[1:]
 before = time.perf_counter(), time.process_time()
 assert main(["predict", run, raw, "--out", out, "--num-workers", workers]) == 0
 seconds, cpu_seconds = time.perf_counter() - before[0], time.process_time() - before[1]
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_bytes": peak}))
+print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds}))
 """
-"""Run in a process of its own, so that its peak is that of `predict` alone (it starts no other).
-The imports are not timed; the memory they take is counted."""
+"""The imports are not timed; the memory they take is counted."""
 
 TRAINED_ROWS = 200_000
 
@@ -47,7 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
             raw = folder / f"criteo_{rows}.txt"
             generate(raw, rows=rows, seed=1)
             for workers in arguments.workers:
-                figures = [_measure(folder, raw, workers) for _ in range(arguments.repeats)]
+                words = (folder / "run", raw, folder / "scores.csv", workers)
+                figures = [measured("-c", MEASURE, *words) for _ in range(arguments.repeats)]
                 results.append(_summary(rows, workers, figures))
             raw.unlink()
     finally:
@@ -66,14 +64,6 @@ def _train(folder: Path) -> None:
     student = ["--model", "dagfm", "--interaction", "inner", "--embedding-dim", "16"]
     command = [sys.executable, "-m", "ctrkit", "train", *words, *student, "--epochs", "1"]
     subprocess.run(command, capture_output=True, check=True)
-
-
-def _measure(folder: Path, raw: Path, workers: int) -> dict[str, float]:
-    words = [str(folder / "run"), str(raw), str(folder / "scores.csv"), str(workers)]
-    command = [sys.executable, "-c", MEASURE, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
 
 
 def _summary(rows: int, workers: int, figures: list[dict[str, float]]) -> dict[str, object]:

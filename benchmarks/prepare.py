@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.harness import Spread, machine, save
+from benchmarks.harness import Spread, machine, measured, save
 from ctrkit.data.synthetic import generate
 
 MEASURE = """
-import json, resource, sys, time
+import json, sys, time
 from ctrkit.data import prepare
 began = time.perf_counter()
 prepare(sys.argv[1], format="criteo", out=sys.argv[2], num_workers=int(sys.argv[3]))
-seconds = time.perf_counter() - began
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps({"seconds": seconds, "peak_bytes": peak}))
+print(json.dumps({"seconds": time.perf_counter() - began}))
 """
-"""Run in a process of its own, so that its peak is that of `prepare` alone (it starts no other)."""
+"""Imports no more than `prepare` itself does, so that the peak is that of `prepare` alone."""
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -66,8 +61,6 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _measure(raw: Path, out: Path, workers: int) -> dict[str, float]:
-    words = [sys.executable, "-c", MEASURE, str(raw), str(out), str(workers)]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    figures = measured("-c", MEASURE, raw, out, workers)
     shutil.rmtree(out)
-    figures: dict[str, float] = json.loads(done.stdout)
     return figures
