@@ -26,8 +26,6 @@ from benchmarks.suite import (
 from ctrkit.models import Batch
 from ctrkit.models.cost import cost_of
 from ctrkit.training import TrainConfig
-from ctrkit.training.compute import full_rate
-from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.step import TrainStep
 
 ROWS_PER_CALL = 4096
@@ -118,7 +116,7 @@ def make_ours(
     batches = batch.split(batch_size)
 
     def do() -> None:
-        with full_rate(step.device), freed_memory_kept():
+        with step.at_full_speed():
             for batch in batches:
                 step(batch)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,6 +14,29 @@ from torch.nn import functional
 
 CHOICES = 2**16
 """Values of a random 16-bit number: the share that is dropped is a multiple of 1 / CHOICES."""
+
+
+class _Source(threading.local):
+    """Where a thread's random numbers come from; None is PyTorch's default generator."""
+
+    generator: torch.Generator | None = None
+
+
+_source = _Source()
+
+
+@contextmanager
+def drawing_from(generator: torch.Generator | None) -> Iterator[None]:
+    """Draw the random numbers of this thread from a generator, for a block.
+
+    The default generator is shared by all threads, and what each of them gets depends on their
+    timing.
+    """
+    previous, _source.generator = _source.generator, generator
+    try:
+        yield
+    finally:
+        _source.generator = previous
 
 
 class _Dropout(torch.autograd.Function):
@@ -25,7 +51,8 @@ class _Dropout(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
         num_dropped = round(share * CHOICES)
         draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
-        bits = draws.random_(-(2**63), None).view(torch.int16)[: x.numel()].view(x.shape)
+        draws.random_(-(2**63), None, generator=_source.generator)
+        bits = draws.view(torch.int16)[: x.numel()].view(x.shape)
         keep = torch.empty_like(x, memory_format=torch.contiguous_format)
         torch.ge(bits, num_dropped - CHOICES // 2, out=keep)
         keep.mul_(CHOICES / (CHOICES - num_dropped))
@@ -44,7 +71,7 @@ def dropout(x: Tensor, share: float, training: bool) -> Tensor:
 
     ``E[dropout(x)] = x``. On a processor, three to four times as fast as PyTorch's, forward and
     backward (``python -m benchmarks parts``);
-    elsewhere it is PyTorch's. Drawn from PyTorch's default generator.
+    elsewhere it is PyTorch's. Drawn from PyTorch's default generator, but see `drawing_from`.
 
     Args:
         x: any floating point tensor.

@@ -94,7 +94,7 @@ def single_threads(number: int) -> Iterator[ThreadPoolExecutor]:
     # The number is a thread's own, but threads that come later begin with the last that was set.
     before = torch.get_num_threads()
     try:
-        with ThreadPoolExecutor(number, "ctrkit-score", _work_alone) as pool:
+        with ThreadPoolExecutor(number, "ctrkit", _work_alone) as pool:
             yield pool
     finally:
         torch.set_num_threads(before)

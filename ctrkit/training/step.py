@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from ctrkit.models import Batch, CTRModel
-from ctrkit.training.compute import chunk_rows
+from ctrkit.models.dropout import drawing_from
+from ctrkit.training.compute import chunk_rows, full_rate, single_threads
 from ctrkit.training.config import TrainConfig
+from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.optimizers import make_optimizers, net_parameters
 from ctrkit.training.scoring import autocast
+
+Gradients = tuple[Tensor | None, ...]
+"""One per parameter that is trained; None for one that the loss does not know."""
 
 
 class TrainStep:
@@ -37,7 +44,10 @@ class TrainStep:
         self.loss: Callable[[Batch], Tensor] = torch.compile(loss) if config.compile else loss
         self.optimizers = make_optimizers(model, config)
         self.chunk_rows = config.chunk_rows or self._suitable_chunk_rows()
+        self._trained = [p for p in model.parameters() if p.requires_grad]
         self._net = net_parameters(model)
+        self._pool: Executor | None = None
+        self._draws_by_itself: bool | None = None
 
     def _suitable_chunk_rows(self) -> int:
         """Return how many rows may pass at a time without a change of what is learnt."""
@@ -45,19 +55,106 @@ class TrainStep:
         has_batch_norm = any(isinstance(m, nn.BatchNorm1d) for m in self.model.modules())
         return self.config.batch_size if has_batch_norm else chunk_rows(self.device)
 
+    @contextmanager
+    def at_full_speed(self) -> Iterator[None]:
+        """Set the process up for many steps, and back after the block.
+
+        Inside, where a batch has a chunk for every thread of PyTorch, each thread passes chunks
+        by itself, instead of a part of every operation. A chunk's gradient is then computed by
+        one thread and the chunks are added up in their order, so that the sum has the same bits
+        for any such number of threads.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(full_rate(self.device))
+            stack.enter_context(freed_memory_kept())
+            if self._has_chunk_per_thread():
+                self._pool = stack.enter_context(single_threads(torch.get_num_threads()))
+            try:
+                yield
+            finally:
+                self._pool = None
+
+    def _has_chunk_per_thread(self) -> bool:
+        # torch.compile has guards and threads of its own, which are not made for this.
+        if self.device.type != "cpu" or self.config.compile:
+            return False
+        return torch.get_num_threads() * self.chunk_rows <= self.config.batch_size
+
     def __call__(self, batch: Batch) -> Tensor:
         """Step once and return the loss of the batch, in nats per row."""
         self.model.train()
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        total = torch.zeros((), device=self.device)
-        for chunk in batch.split(self.chunk_rows):
-            with autocast(self.device, self.config.precision):
-                loss = self.loss(chunk) * (len(chunk.labels) / len(batch.labels))
-            loss.backward()
-            total += loss.detach()
+        total = self._set_gradients(batch)
         if self.config.clip_norm is not None:
             nn.utils.clip_grad_norm_(self._net, self.config.clip_norm)
         for optimizer in self.optimizers:
             optimizer.step()
         return total
+
+    def _set_gradients(self, batch: Batch) -> Tensor:
+        """Give every parameter the gradient of the batch's loss, and return the loss."""
+        total = torch.zeros((), device=self.device)
+        sparse: dict[nn.Parameter, list[Tensor]] = {}
+        for loss, gradients in self._of_chunks(batch):
+            total += loss
+            for parameter, gradient in zip(self._trained, gradients, strict=True):
+                if gradient is None:
+                    continue
+                if gradient.is_sparse:
+                    sparse.setdefault(parameter, []).append(gradient)
+                elif parameter.grad is None:
+                    # Two parameters may be given one tensor, in whatever layout.
+                    parameter.grad = gradient.clone(memory_format=torch.contiguous_format)
+                else:
+                    parameter.grad += gradient
+        for parameter, parts in sparse.items():
+            parameter.grad = _concatenated(parts)
+        return total
+
+    def _of_chunks(self, batch: Batch) -> Iterable[tuple[Tensor, Gradients]]:
+        """Return loss and gradients of the chunks, in their order."""
+        chunks = batch.split(self.chunk_rows)
+        seeds = torch.randint(2**63 - 1, (len(chunks),)).tolist()
+
+        def work(chunk: Batch, seed: int) -> tuple[Tensor, Gradients]:
+            return self._of_chunk(chunk, len(chunk.labels) / len(batch.labels), seed)
+
+        pool = self._pool
+        if pool is None:
+            return map(work, chunks, seeds)
+        if self._draws_by_itself is None:
+            self._draws_by_itself = _draws(lambda: pool.submit(work, chunks[0], seeds[0]).result())
+        if self._draws_by_itself:
+            pairs = zip(chunks, seeds, strict=True)
+            return [pool.submit(work, *pair).result() for pair in pairs]
+        # All of them before any is added up: PyTorch's threads, once used, spin for a while.
+        return list(pool.map(work, chunks, seeds))
+
+    def _of_chunk(self, chunk: Batch, share: float, seed: int) -> tuple[Tensor, Gradients]:
+        with drawing_from(torch.Generator().manual_seed(seed)):
+            with autocast(self.device, self.config.precision):
+                loss = self.loss(chunk) * share
+            return loss.detach(), torch.autograd.grad(loss, self._trained, allow_unused=True)
+
+
+def _draws(work: Callable[[], object]) -> bool:
+    """Return whether work draws from PyTorch's own generator, whose state stays as it was.
+
+    All threads share it, and would get its numbers in no fixed order.
+    """
+    before = torch.get_rng_state()
+    work()
+    drawn = not torch.equal(before, torch.get_rng_state())
+    torch.set_rng_state(before)
+    return drawn
+
+
+def _concatenated(parts: list[Tensor]) -> Tensor:
+    """Return the sum of sparse gradients, equal rows not yet added up."""
+    return torch.sparse_coo_tensor(
+        torch.cat([part._indices() for part in parts], 1),
+        torch.cat([part._values() for part in parts]),
+        parts[0].shape,
+        check_invariants=False,
+    )

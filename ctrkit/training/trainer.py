@@ -17,9 +17,8 @@ from torch import Tensor
 from ctrkit.models import Batch, CTRModel
 from ctrkit.training.batches import Examples, id_limits, shuffled_batches
 from ctrkit.training.checkpoint import load_tensors, save_tensors, weights_of
-from ctrkit.training.compute import choose_device, full_rate
+from ctrkit.training.compute import choose_device
 from ctrkit.training.config import TrainConfig
-from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.history import History, Record, TrainResult
 from ctrkit.training.metrics import Metrics, compute_metrics
 from ctrkit.training.optimizers import table_optimizer
@@ -115,11 +114,7 @@ class Trainer:
             )
         aim = _Aim(loss, targets, criterion, keep_start)
         run = _Run(self.config, self.observers, model, train, valid, checkpoints, aim)
-        with (
-            full_rate(run.device),
-            freed_memory_kept(),
-            torch.random.fork_rng(_cuda_devices(run.device)),
-        ):
+        with run.optimize.at_full_speed(), torch.random.fork_rng(_cuda_devices(run.device)):
             torch.manual_seed(self.config.seed)
             return run.train_to_end()
 
