@@ -13,13 +13,24 @@ LAYERS = {
     "fields": set(),
     "options": set(),
     "files": set(),
+    "interruption": set(),
     "embedding": {"fields", "options"},
     "models": {"embedding", "fields", "options"},
-    "training": {"models", "options", "files"},
+    "training": {"models", "options", "files", "interruption"},
     "data": {"fields", "options", "files"},
     "serving": {"training", "models", "data", "fields", "options", "files"},
     "distill": {"serving", "training", "models", "data", "fields", "options", "files"},
-    "cli": {"distill", "serving", "training", "models", "data", "fields", "options", "files"},
+    "cli": {
+        "distill",
+        "serving",
+        "training",
+        "models",
+        "data",
+        "fields",
+        "options",
+        "files",
+        "interruption",
+    },
 }
 """Every part, and the parts it may import (besides itself and the version)."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from ctrkit import __version__
 from ctrkit.cli.arguments import Parser
+from ctrkit.interruption import Interrupted
 from ctrkit.options import suggest
 
 COMMANDS = {
@@ -40,7 +42,10 @@ def make_parser(command: str | None = None) -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 done, 1 failed, 2 wrong arguments."""
+    """Run a command and return its exit status: 0 done, 1 failed, 2 wrong arguments.
+
+    One that a signal stopped gets 128 more than the signal's number, as is usual.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in words if not word.startswith("-")), None)
     if command is not None and command not in COMMANDS:
@@ -58,6 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"ctrkit {arguments.command}: error: {_one_line(error)}", file=sys.stderr)
         return 1
+    except Interrupted as error:
+        again = [word for word in arguments.command_line if word != "--force"]
+        again += [] if "--resume" in again else ["--resume"]
+        print(
+            f"ctrkit {arguments.command}: {error}; go on with\n  {shlex.join(again)}",
+            file=sys.stderr,
+        )
+        return 128 + error.signal_number
     except KeyboardInterrupt:
         print(f"ctrkit {arguments.command}: interrupted", file=sys.stderr)
         return 130

@@ -11,6 +11,7 @@ from ctrkit.cli.arguments import add_options, collect, read_settings
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.models import add_model_options, chosen_model
 from ctrkit.cli.progress import TrainingBar
+from ctrkit.cli.resume import add_resume
 from ctrkit.cli.tables import standings_table
 from ctrkit.data import PrepareConfig
 from ctrkit.distill import PHASES, DistillConfig, NewModel, distill_run
@@ -56,6 +57,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         choices=PHASES,
         help="do this phase anew, and those built on it (default: keep finished ones)",
     )
+    add_resume(parser)
     add_raw_files(parser)
     add_options(parser, "distillation", DistillConfig)
     add_options(parser, "training", TrainConfig)
@@ -95,6 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
         say=lambda text: print(text, file=sys.stderr),
         command=arguments.command_line,
         force=options["data"].force,
+        resume=arguments.resume,
     )
     print(f"on the {outcome.part} rows:", file=sys.stderr)
     print(standings_table(outcome.standings))

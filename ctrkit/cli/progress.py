@@ -70,13 +70,20 @@ class TrainingBar:
         self._loss = float("nan")
         self._best = float("nan")
 
-    def on_start(self, *, total_steps: int, num_rows: int) -> None:
+    def on_start(self, *, total_steps: int, num_rows: int, done_rows: int) -> None:
         """Open the bar."""
         del total_steps
+        epochs, rows = divmod(done_rows, num_rows)
+        self._epoch = epochs + 1
         self._bar = tqdm(
-            total=num_rows, desc="epoch 1", unit=" rows", unit_scale=True, disable=None, leave=False
+            total=num_rows,
+            initial=rows,
+            desc=f"epoch {self._epoch}",
+            unit=" rows",
+            unit_scale=True,
+            disable=None,
+            leave=False,
         )
-        self._epoch = 1
 
     def on_step(self, *, step: int, rows: int, loss: float | None) -> None:
         """Move the bar; begin it again with each epoch."""

@@ -10,6 +10,7 @@ from ctrkit.cli.arguments import add_options, collect, read_settings
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.models import add_model_options, chosen_model
 from ctrkit.cli.progress import TrainingBar
+from ctrkit.cli.resume import add_resume, is_finished
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import PrepareConfig
 from ctrkit.models import MODELS, model_options
@@ -31,6 +32,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME", help=f"{', '.join(MODELS)} (default: {DEFAULT_MODEL})"
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML, under flags")
+    add_resume(parser)
     parser.add_argument("--tensorboard", action="store_true", help="write RUN/tensorboard as well")
     add_raw_files(parser)
     add_options(parser, "training", TrainConfig)
@@ -45,7 +47,9 @@ def run(arguments: argparse.Namespace) -> None:
     options = collect(sections, arguments, settings)
     out: Path = arguments.out
     force = options["data"].force
-    claim(out, force=force)
+    if arguments.resume and is_finished(out):
+        return
+    claim(out, force=force, resume=arguments.resume)
     data = prepared_or_raw(arguments, options["data"], settings.get("data", {}), out / DATA)
     print(data, file=sys.stderr)
     observers: list[Observer] = [TrainingBar()]
@@ -60,6 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         observers=observers,
         command=arguments.command_line,
         force=force,
+        resume=arguments.resume,
     )
     print(f"{outcome.result.stopped} after {outcome.result.seconds:.0f} s", file=sys.stderr)
     print(metrics_table(outcome.evaluations))

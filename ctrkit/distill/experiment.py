@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,8 +21,15 @@ from ctrkit.files import save_json
 from ctrkit.models import CTRModel
 from ctrkit.options import check_choice, to_mapping
 from ctrkit.serving import Run, record_run
-from ctrkit.serving.experiment import Fit, check_parts, new_model, recipe
-from ctrkit.serving.folder import CHECKPOINTS, CONFIG, METRICS, claim, read_json
+from ctrkit.serving.experiment import Fit, check_parts, difference, new_model, recipe
+from ctrkit.serving.folder import (
+    CHECKPOINTS,
+    CONFIG,
+    METRICS,
+    claim,
+    read_json,
+    refuse_unfinished,
+)
 from ctrkit.training import Observer, TrainConfig
 
 PHASES = {
@@ -92,6 +98,7 @@ def distill_run(
     say: Callable[[str], None] | None = None,
     command: Sequence[str] = (),
     force: bool = False,
+    resume: bool = False,
 ) -> DistillOutcome:
     """Train or take a teacher, distil a student, fine-tune it, and measure all of them.
 
@@ -112,6 +119,7 @@ def distill_run(
         say: is told, in words, which phase begins.
         command: the command line, for ``config.json``.
         force: do everything anew, and replace a finished run.
+        resume: go on with an unfinished phase from its last checkpoint, where there is one.
 
     Raises:
         FileExistsError: if `out` holds something else, or another finished run.
@@ -139,6 +147,7 @@ def distill_run(
         out=out,
         anew=frozenset(PHASES if force else PHASES[restart] if restart else ()),
         force=force,
+        resume=resume,
         observers=observers,
         say=say or _nothing,
         command=command,
@@ -165,6 +174,7 @@ class _Work:
     out: Path
     anew: frozenset[str]
     force: bool
+    resume: bool
     observers: Callable[[], Sequence[Observer]]
     say: Callable[[str], None]
     command: Sequence[str]
@@ -202,8 +212,10 @@ class _Work:
                         f"teacher {folder} lies where phase {phase!r} would be written; "
                         "give another --out"
                     )
-        for path in written.values():
+        for phase, path in written.items():
             claim(path, force=True)
+            if not self.resume and phase not in self.anew:
+                refuse_unfinished(path)
         if (self.out / METRICS).exists() and not self._may_replace(teacher):
             claim(self.out, force=False)
 
@@ -221,7 +233,7 @@ class _Work:
             same_teacher = self._is_kept("teacher", teacher.built[0], teacher.new.train, {})
         ours = recipe(self.blueprint, self.config.finetuning(self.student.train), {})
         same_config = to_mapping(self.config).items() <= distilled.items()
-        return same_teacher and same_config and self._was_made_by(had, ours)
+        return same_teacher and same_config and difference(had, ours, self.data) is None
 
     def table_of(self, models: Sequence[CTRModel]) -> str:
         """Return whether the student's table is a ``"copy"`` or its ``"own"``."""
@@ -240,12 +252,6 @@ class _Work:
     def new_student(self) -> CTRModel:
         student = self.student
         return new_model(self.data, student.name, student.options, seed=student.train.seed)
-
-    def _was_made_by(self, had: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-        """Return whether a ``config.json`` has a recipe's sections, and our rows."""
-        as_read = json.loads(json.dumps(wanted))
-        same_rows = had.get("data", {}).get("fingerprint") == self.data.info["fingerprint"]
-        return same_rows and all(had.get(key) == value for key, value in as_read.items())
 
     def run(self, teacher: _Teacher, *, alone: bool) -> DistillOutcome:
         data, student = self.data, self.student
@@ -267,8 +273,8 @@ class _Work:
             self.new_student(),
             self.config.distilling(student.train),
             {"phase": "distillation", **described},
-            lambda model, watchers, checkpoints: self.trainer(watchers).distill(
-                model, _one_or_all(models), data, checkpoints=checkpoints
+            lambda model, watchers, checkpoints, resume: self.trainer(watchers).distill(
+                model, _one_or_all(models), data, checkpoints=checkpoints, resume=resume
             ),
         )
         columns.append(self._column("distillation", distilled))
@@ -277,8 +283,8 @@ class _Work:
             copy.deepcopy(distilled),
             self.config.finetuning(student.train),
             {"phase": "finetuning", **described, "from": fingerprint_of(distilled)},
-            lambda model, watchers, checkpoints: self.trainer(watchers).finetune(
-                model, data, checkpoints=checkpoints
+            lambda model, watchers, checkpoints, resume: self.trainer(watchers).finetune(
+                model, data, checkpoints=checkpoints, resume=resume
             ),
         )
         columns.append(self._column("finetuning", finetuned))
@@ -317,6 +323,7 @@ class _Work:
             observers=self.observers(),
             command=self.command,
             more=more,
+            resume=self.resume and phase not in self.anew,
         ).model
 
     def _is_kept(
@@ -326,7 +333,8 @@ class _Work:
         folder = phase_folder(self.out, phase)
         if phase in self.anew or not (folder / METRICS).exists():
             return False
-        return self._was_made_by(read_json(folder, CONFIG), recipe(model, config, more))
+        had, wanted = read_json(folder, CONFIG), recipe(model, config, more)
+        return difference(had, wanted, self.data) is None
 
     def _column(self, phase: str, model: CTRModel) -> Column:
         files = [_checkpoint(phase_folder(self.out, phase))]

@@ -101,10 +101,12 @@ class DistillationTrainer:
         data: Any,
         *,
         checkpoints: str | Path | None = None,
+        resume: bool = False,
     ) -> TrainResult:
         """Train `student` on the teacher's logits; leaves it with its best weights.
 
-        A table copied from the teacher is frozen while this lasts.
+        A table copied from the teacher is frozen while this lasts. `checkpoints` and `resume`
+        are those of `Trainer.fit`.
 
         Raises:
             ValueError: if the student is the teacher, cannot take its table, there are no rows to
@@ -125,6 +127,7 @@ class DistillationTrainer:
                 data.train,
                 valid_rows(data),
                 checkpoints=checkpoints,
+                resume=resume,
                 loss=distillation_loss(student, self.config),
                 targets=logits.train,
                 criterion=self._criterion(logits),
@@ -134,7 +137,12 @@ class DistillationTrainer:
                 student.embedding.requires_grad_(True)
 
     def finetune(
-        self, student: CTRModel, data: Any, *, checkpoints: str | Path | None = None
+        self,
+        student: CTRModel,
+        data: Any,
+        *,
+        checkpoints: str | Path | None = None,
+        resume: bool = False,
     ) -> TrainResult:
         """Train `student` on the clicks, its table included; leaves it with its best weights.
 
@@ -146,7 +154,12 @@ class DistillationTrainer:
         """
         config = self.config.finetuning(self.train)
         return Trainer(config, observers=self.observers).fit(
-            student, data.train, valid_rows(data), checkpoints=checkpoints, keep_start=True
+            student,
+            data.train,
+            valid_rows(data),
+            checkpoints=checkpoints,
+            resume=resume,
+            keep_start=True,
         )
 
     def table_source(self, student: CTRModel, teacher: Teacher) -> CTRModel | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,15 @@ from ctrkit.data import PreparedData
 from ctrkit.files import save_json
 from ctrkit.models import MODELS, CTRModel, build_model
 from ctrkit.options import to_mapping
-from ctrkit.serving.folder import CHECKPOINTS, CONFIG, FORMAT_VERSION, METRICS, claim, shape_to_json
+from ctrkit.serving.folder import (
+    CHECKPOINTS,
+    CONFIG,
+    FORMAT_VERSION,
+    METRICS,
+    claim,
+    read_json,
+    shape_to_json,
+)
 from ctrkit.training import (
     History,
     Metrics,
@@ -28,10 +37,13 @@ from ctrkit.training import (
     TrainResult,
     evaluate,
 )
+from ctrkit.training.checkpoints import unfinished
+from ctrkit.training.config import CHECKPOINT_OPTIONS
 from ctrkit.training.trainer import check_rows, require_both_classes
 
-Fit = Callable[[CTRModel, Sequence[Observer], Path], TrainResult]
-"""Fits a model in place, given who is told how it goes and a folder for checkpoints."""
+Fit = Callable[[CTRModel, Sequence[Observer], Path, bool], TrainResult]
+"""Fits a model in place, given who is told how it goes, a folder for checkpoints, and whether to
+go on from the last of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +65,7 @@ def train_run(
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
     force: bool = False,
+    resume: bool = False,
 ) -> Outcome:
     """Build a model, train it, evaluate it and write the run folder.
 
@@ -68,15 +81,18 @@ def train_run(
         out: the run's folder.
         observers: who is told how it goes.
         command: the command line, for ``config.json``.
-        force: replace a finished run.
+        force: replace a finished run, or one that could go on.
+        resume: go on from the last checkpoint in the folder, where there is one.
 
     Raises:
         FileExistsError: if the folder holds something else.
-        ValueError: if an option is wrong, or a part of the data has one class only.
+        ValueError: if an option is wrong, a part of the data has one class only, or the run to go
+            on with is another one.
+        Interrupted: on Ctrl-C or SIGTERM, once a checkpoint is written.
         FloatingPointError: if the loss is not finite.
     """
     config = config or TrainConfig()
-    claim(Path(out), force=force)
+    claim(Path(out), force=force, resume=resume)
     check_parts(data)
     return record_run(
         data,
@@ -85,6 +101,7 @@ def train_run(
         out=Path(out),
         observers=observers,
         command=command,
+        resume=resume,
     )
 
 
@@ -117,6 +134,7 @@ def record_run(
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
     more: Mapping[str, Any] | None = None,
+    resume: bool = False,
 ) -> Outcome:
     """Fit a model, evaluate it and write the run folder, which is claimed already.
 
@@ -129,13 +147,48 @@ def record_run(
         observers: who is told how it goes.
         command: the command line, for ``config.json``.
         more: further sections of ``config.json``.
+        resume: go on from the last checkpoint in the folder, where there is one.
+
+    Raises:
+        ValueError: if that is of another run.
     """
+    made_of = recipe(model, config, more or {})
+    if resume and unfinished(out / CHECKPOINTS):
+        _check_same_run(out, made_of, data)
+    else:
+        _begin(out, made_of, data, command)
+    watchers = [_HistoryWriter(out / "history.csv"), *observers]
+    if fit is None:
+        trainer = Trainer(config, observers=watchers)
+        result = trainer.fit(
+            model, data.train, data.valid, checkpoints=out / CHECKPOINTS, resume=resume
+        )
+    else:
+        result = fit(model, watchers, out / CHECKPOINTS, resume)
+    evaluations = {
+        name: evaluate(model, rows)
+        for name, rows in {"valid": data.valid, "test": data.test}.items()
+        if len(rows)
+    }
+    figures = {name: metrics.to_dict() for name, metrics in evaluations.items()}
+    save_json(out / METRICS, {**figures, **result.to_dict()})
+    for path in unfinished(out / CHECKPOINTS):
+        path.unlink()
+    return Outcome(model=model, result=result, evaluations=evaluations)
+
+
+def _begin(
+    out: Path, made_of: Mapping[str, Any], data: PreparedData, command: Sequence[str]
+) -> None:
+    """Write what a new run begins with, in place of what an earlier one has left."""
     (out / METRICS).unlink(missing_ok=True)  # from here on the run is unfinished
+    for path in unfinished(out / CHECKPOINTS):
+        path.unlink()
     out.mkdir(parents=True, exist_ok=True)
     save_json(
         out / CONFIG,
         {
-            **recipe(model, config, more or {}),
+            **made_of,
             "data": {**data.info, "path": str(data.path)},
             "command": list(command),
             "versions": {
@@ -147,20 +200,37 @@ def record_run(
         },
     )
     data.encoder.save(out)
-    watchers = [_HistoryWriter(out / "history.csv"), *observers]
-    if fit is None:
-        trainer = Trainer(config, observers=watchers)
-        result = trainer.fit(model, data.train, data.valid, checkpoints=out / CHECKPOINTS)
-    else:
-        result = fit(model, watchers, out / CHECKPOINTS)
-    evaluations = {
-        name: evaluate(model, rows)
-        for name, rows in {"valid": data.valid, "test": data.test}.items()
-        if len(rows)
-    }
-    figures = {name: metrics.to_dict() for name, metrics in evaluations.items()}
-    save_json(out / METRICS, {**figures, **result.to_dict()})
-    return Outcome(model=model, result=result, evaluations=evaluations)
+
+
+def _check_same_run(out: Path, made_of: Mapping[str, Any], data: PreparedData) -> None:
+    other = difference(read_json(out, CONFIG), made_of, data)
+    if other is not None:
+        raise ValueError(
+            f"{out} was begun with {other}; resume with the same options and data, "
+            "give a new folder, or begin anew with --force"
+        )
+
+
+def difference(
+    had: Mapping[str, Any], made_of: Mapping[str, Any], data: PreparedData
+) -> str | None:
+    """Return where a ``config.json`` differs from a recipe and rows, None if they are the same.
+
+    Options that change nothing that is learnt may differ.
+    """
+    if had.get("data", {}).get("fingerprint") != data.info["fingerprint"]:
+        return f"other rows than those of {data.path}"
+    wanted = json.loads(json.dumps(made_of))
+    for section, ours in wanted.items():
+        theirs = had.get(section)
+        if not isinstance(ours, dict) or not isinstance(theirs, dict):
+            if theirs != ours:
+                return f"{section} {theirs!r}, not {ours!r}"
+            continue
+        for name in [*ours, *(theirs.keys() - ours.keys())]:
+            if theirs.get(name) != ours.get(name) and name not in CHECKPOINT_OPTIONS:
+                return f"{section} {name} {theirs.get(name)!r}, not {ours.get(name)!r}"
+    return None
 
 
 def recipe(model: CTRModel, config: TrainConfig, more: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,7 +260,7 @@ class _HistoryWriter:
         self.path = path
         self.records: list[Record] = []
 
-    def on_start(self, *, total_steps: int, num_rows: int) -> None:
+    def on_start(self, *, total_steps: int, num_rows: int, done_rows: int) -> None:
         """Do nothing."""
 
     def on_step(self, *, step: int, rows: int, loss: float | None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ctrkit.fields import FieldShape
+from ctrkit.training.checkpoints import unfinished
 
 FORMAT_VERSION = 1
 
@@ -16,14 +17,14 @@ CHECKPOINTS = "checkpoints"
 DATA = "data"
 
 
-def claim(folder: Path, *, force: bool) -> None:
+def claim(folder: Path, *, force: bool, resume: bool = False) -> None:
     """Make sure that a run may be written into `folder`, before any work is done.
 
-    It may be new, empty, or what an earlier, unfinished run left there; with `force` a finished
-    run as well. Anything else stays untouched.
+    It may be new, empty, or what an earlier run left there that did not come to a checkpoint; with
+    `resume` one that did, with `force` any run. Anything else stays untouched.
 
     Raises:
-        FileExistsError: if the folder holds something else, or a finished run.
+        FileExistsError: if the folder holds something else, a finished run, or checkpoints.
         NotADirectoryError: if it is a file.
     """
     if not folder.exists():
@@ -33,11 +34,22 @@ def claim(folder: Path, *, force: bool) -> None:
     names = {path.name for path in folder.iterdir()}
     if METRICS in names and CONFIG in names and not force:
         raise FileExistsError(f"{folder} holds a finished run; give a new folder, or --force")
+    if not force and not resume:
+        refuse_unfinished(folder)
     is_run = CONFIG in names and read_json(folder, CONFIG).get("format_version") is not None
     if not is_run and names - {DATA, "tensorboard"}:
         raise FileExistsError(
             f"{folder} must be new, empty or a run, got a folder with {sorted(names)[0]!r}; "
             "name another"
+        )
+
+
+def refuse_unfinished(folder: Path) -> None:
+    """Raise ``FileExistsError`` if a run in `folder` could go on from a checkpoint."""
+    if unfinished(folder / CHECKPOINTS):
+        raise FileExistsError(
+            f"{folder} holds an unfinished run with a checkpoint; go on with --resume, "
+            "give a new folder, or begin anew with --force"
         )
 
 

@@ -11,8 +11,9 @@ from ctrkit.training.metrics import (
     logloss,
     normalized_entropy,
 )
+from ctrkit.training.observer import Observer
 from ctrkit.training.scoring import evaluate, probabilities, score, score_stream
-from ctrkit.training.trainer import Observer, Trainer
+from ctrkit.training.trainer import Trainer
 
 __all__ = [
     "History",

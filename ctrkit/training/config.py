@@ -20,6 +20,17 @@ MONITORS = ("auc", "logloss")
 PRECISIONS = ("float32", "bf16")
 SHUFFLES = ("auto", "rows", "blocks")
 
+OPTIONAL_POSITIVE = (
+    "table_learning_rate",
+    "clip_norm",
+    "validate_every",
+    "chunk_rows",
+    "checkpoint_steps",
+)
+
+CHECKPOINT_OPTIONS = ("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints")
+"""Options that do not change what is learnt."""
+
 MOST_TABLE_L2 = 1e-2
 TABLE_L2_ROWS = 1600.0
 
@@ -73,6 +84,11 @@ class TrainConfig:
     monitor: str = option(
         "auc", "validation figure that chooses the best weights", choices=MONITORS
     )
+    checkpoint_minutes: float = option(
+        10.0, "most minutes between two checkpoints that an interrupted run goes on from"
+    )
+    checkpoint_steps: int | None = option(None, "steps between two of them, as well")
+    keep_checkpoints: int = option(1, "how many of them are kept while a run goes on")
     seed: int = option(2021, "seed of the start, the order of rows and dropout")
     shuffle: str = option(
         "auto",
@@ -92,6 +108,8 @@ class TrainConfig:
             validations_per_epoch=self.validations_per_epoch,
             patience=self.patience,
             plateau_patience=self.plateau_patience,
+            checkpoint_minutes=self.checkpoint_minutes,
+            keep_checkpoints=self.keep_checkpoints,
         )
         check_not_negative(
             net_l2=self.net_l2,
@@ -102,7 +120,7 @@ class TrainConfig:
         check_fraction(plateau_factor=self.plateau_factor)
         if self.table_l2 is not None:
             check_not_negative(table_l2=self.table_l2)
-        for name in ("table_learning_rate", "clip_norm", "validate_every", "chunk_rows"):
+        for name in OPTIONAL_POSITIVE:
             if getattr(self, name) is not None:
                 check_positive(**{name: getattr(self, name)})
         check_choice("optimizer", self.optimizer, OPTIMIZERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -28,8 +29,21 @@ class Schedule:
         self.total_steps = total_steps
         self.scale = 1.0
         self._since_better = 0
-        self._groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        self._optimizers = optimizers
         self._peaks = [group["lr"] for group in self._groups]
+
+    @property
+    def _groups(self) -> list[dict[str, Any]]:
+        # Not kept: an optimizer that loads a state makes new ones.
+        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs, as plain data."""
+        return {"scale": self.scale, "since_better": self._since_better}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where another schedule of the same config was."""
+        self.scale, self._since_better = state["scale"], state["since_better"]
 
     @property
     def learning_rate(self) -> float:

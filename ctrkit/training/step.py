@@ -43,17 +43,14 @@ class TrainStep:
         self.device = next(model.parameters()).device
         self.loss: Callable[[Batch], Tensor] = torch.compile(loss) if config.compile else loss
         self.optimizers = make_optimizers(model, config)
-        self.chunk_rows = config.chunk_rows or self._suitable_chunk_rows()
+        # A batch norm's statistics are those of the rows that pass it together.
+        suitable = config.batch_size if _has_batch_norm(model) else chunk_rows(self.device)
+        self.chunk_rows = config.chunk_rows or suitable
         self._trained = [p for p in model.parameters() if p.requires_grad]
         self._net = net_parameters(model)
         self._pool: Executor | None = None
-        self._draws_by_itself: bool | None = None
-
-    def _suitable_chunk_rows(self) -> int:
-        """Return how many rows may pass at a time without a change of what is learnt."""
-        # A batch norm's statistics are those of the rows that pass it together.
-        has_batch_norm = any(isinstance(m, nn.BatchNorm1d) for m in self.model.modules())
-        return self.config.batch_size if has_batch_norm else chunk_rows(self.device)
+        # Whether chunks must come one after the other; None is not known before the first.
+        self._in_turn = True if _has_batch_norm(model) else None
 
     @contextmanager
     def at_full_speed(self) -> Iterator[None]:
@@ -120,16 +117,19 @@ class TrainStep:
         def work(chunk: Batch, seed: int) -> tuple[Tensor, Gradients]:
             return self._of_chunk(chunk, len(chunk.labels) / len(batch.labels), seed)
 
-        pool = self._pool
-        if pool is None:
+        if self._pool is None:
             return map(work, chunks, seeds)
-        if self._draws_by_itself is None:
-            self._draws_by_itself = _draws(lambda: pool.submit(work, chunks[0], seeds[0]).result())
-        if self._draws_by_itself:
+        first = []
+        if self._in_turn is None:
+            # All threads share PyTorch's own generator, and would get its numbers in no order.
+            before = torch.get_rng_state()
+            first = [self._pool.submit(work, chunks.pop(0), seeds.pop(0)).result()]
+            self._in_turn = not torch.equal(before, torch.get_rng_state())
+        if self._in_turn:
             pairs = zip(chunks, seeds, strict=True)
-            return [pool.submit(work, *pair).result() for pair in pairs]
+            return first + [self._pool.submit(work, *pair).result() for pair in pairs]
         # All of them before any is added up: PyTorch's threads, once used, spin for a while.
-        return list(pool.map(work, chunks, seeds))
+        return first + list(self._pool.map(work, chunks, seeds))
 
     def _of_chunk(self, chunk: Batch, share: float, seed: int) -> tuple[Tensor, Gradients]:
         with drawing_from(torch.Generator().manual_seed(seed)):
@@ -138,16 +138,8 @@ class TrainStep:
             return loss.detach(), torch.autograd.grad(loss, self._trained, allow_unused=True)
 
 
-def _draws(work: Callable[[], object]) -> bool:
-    """Return whether work draws from PyTorch's own generator, whose state stays as it was.
-
-    All threads share it, and would get its numbers in no fixed order.
-    """
-    before = torch.get_rng_state()
-    work()
-    drawn = not torch.equal(before, torch.get_rng_state())
-    torch.set_rng_state(before)
-    return drawn
+def _has_batch_norm(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
 
 
 def _concatenated(parts: list[Tensor]) -> Tensor:

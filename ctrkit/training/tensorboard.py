@@ -27,7 +27,7 @@ class TensorBoardWriter:
             ) from error
         self._writer = SummaryWriter(str(folder))
 
-    def on_start(self, *, total_steps: int, num_rows: int) -> None:
+    def on_start(self, *, total_steps: int, num_rows: int, done_rows: int) -> None:
         """Do nothing."""
 
     def on_step(self, *, step: int, rows: int, loss: float | None) -> None:

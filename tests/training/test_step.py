@@ -90,6 +90,17 @@ def threads_that_work(batch_size: int, threads: int) -> set[str]:
     return names
 
 
+def make_batch_norm() -> DCNv2:
+    return DCNv2(CARDINALITIES, embedding_dim=4, hidden_dims=[8], batch_norm=True)
+
+
+def test_the_statistics_of_a_batch_norm_count_every_chunk_once_and_in_order():
+    one, *others = (weights_after_steps(make_batch_norm, threads=n) for n in (1, 3, 6))
+    assert one["mlp.norms.0.num_batches_tracked"] == 3 * 6
+    for other in others:
+        assert_equal_bits(one, other)
+
+
 def test_each_thread_takes_chunks_where_there_are_enough():
     assert threads_that_work(96, 6) == {"ctrkit_"}
     assert threads_that_work(48, 6) == {"MainThread"}

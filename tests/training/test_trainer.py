@@ -268,7 +268,7 @@ def test_observers_hear_of_every_step_and_row():
     heard = {"rows": 0, "steps": [], "validations": 0, "ended": 0, "losses": 0}
 
     class Ear:
-        def on_start(self, *, total_steps, num_rows):
+        def on_start(self, *, total_steps, num_rows, done_rows):
             heard["total"] = (total_steps, num_rows)
 
         def on_step(self, *, step, rows, loss):
@@ -412,7 +412,7 @@ def test_weights_that_become_nan_stop_the_run_and_name_the_checkpoint(tmp_path):
     model = make_model()
 
     class Breaker:
-        def on_start(self, *, total_steps, num_rows): ...
+        def on_start(self, *, total_steps, num_rows, done_rows): ...
 
         def on_step(self, *, step, rows, loss):
             if step == 32:  # the last step before a validation

@@ -1,0 +1,123 @@
+"""``--resume``: runs that a signal stopped, and folders that are none of its business."""
+
+import csv
+import json
+import os
+import signal
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
+from failing import error_of
+
+from ctrkit.cli import distill, main, train
+from ctrkit.cli.progress import TrainingBar
+from ctrkit.data import prepare
+from ctrkit.data.synthetic import generate
+from ctrkit.training import latency
+from ctrkit.training.checkpoints import unfinished
+
+TIMES = {"seconds", "elapsed_seconds", "rows_per_second"}
+SMALL = ["--epochs", "2", "--batch-size", "256", "--embedding-dim", "4", "--depth", "2"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    generate(folder / "criteo.txt", rows=3000, seed=1)
+    return prepare(folder / "criteo.txt", format="criteo", out=folder / "data").path
+
+
+def interrupted(command, number: int, at_step: int, phase: int = 1):
+    """Send a signal after a step of a command, in its first phase or a later one."""
+    started = []
+
+    class Bar(TrainingBar):
+        def on_start(self, **heard):
+            started.append(1)
+            super().on_start(**heard)
+
+        def on_step(self, *, step, rows, loss):
+            super().on_step(step=step, rows=rows, loss=loss)
+            if step == at_step and len(started) == phase:
+                os.kill(os.getpid(), number)
+
+    return mock.patch.object(command, "TrainingBar", Bar)
+
+
+def outcome(run: Path):
+    """Return what a run has left, but for times."""
+    metrics = json.loads((run / "metrics.json").read_text())
+    with (run / "history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    assert unfinished(run / "checkpoints") == []
+    weights = torch.load(run / "checkpoints" / "best.pt", weights_only=True)["model"]
+    return (
+        {name: value for name, value in metrics.items() if name not in TIMES},
+        [{name: value for name, value in row.items() if name not in TIMES} for row in history],
+        {name: value.tolist() for name, value in weights.items()},
+    )
+
+
+def test_train_goes_on_after_a_signal(data, tmp_path, capsys):
+    words = ["train", str(data), "--model", "dagfm", *SMALL]
+    whole, run = (["--out", str(tmp_path / name)] for name in ("whole", "run"))
+    assert main([*words, *whole]) == 0
+    capsys.readouterr()
+    with interrupted(train, signal.SIGTERM, 13):
+        assert main([*words, *run]) == 128 + signal.SIGTERM
+    *_, said, command = capsys.readouterr().err.splitlines()
+    assert "interrupted after step 13" in said
+    assert said.endswith("; go on with")
+    assert command.split() == ["ctrkit", *words, *run, "--resume"]
+
+    assert "holds an unfinished run with a checkpoint; go on with --resume" in error_of(
+        [*words, *run], capsys
+    )
+    assert "train epochs 2, not 3; resume with the same options" in error_of(
+        [*words, *run, "--resume", "--epochs", "3"], capsys
+    )
+    assert main(command.split()[1:]) == 0
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+
+    before = (tmp_path / "run" / "metrics.json").read_bytes()
+    assert main(command.split()[1:]) == 0
+    assert "is finished already: nothing to resume" in capsys.readouterr().err
+    assert (tmp_path / "run" / "metrics.json").read_bytes() == before
+
+
+def test_other_rows_are_not_trained_on_further(data, tmp_path, capsys):
+    words = ["--model", "dagfm", *SMALL, "--out", str(tmp_path / "run")]
+    with interrupted(train, signal.SIGINT, 3):
+        assert main(["train", str(data), *words]) == 130
+    generate(tmp_path / "other.txt", rows=500, seed=2)
+    other = prepare(tmp_path / "other.txt", format="criteo", out=tmp_path / "other").path
+    message = error_of(["train", str(other), *words, "--resume"], capsys)
+    assert f"was begun with other rows than those of {other}" in message
+
+
+DISTILL = ["--teacher", "crossnet", *SMALL, "--epochs", "1"]
+
+
+@pytest.fixture(scope="module")
+def distilled(data, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("student") / "whole"
+    with mock.patch.object(latency, "SECONDS", 0.0):
+        assert main(["distill", str(data), *DISTILL, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.mark.parametrize("phase", [1, 3, 4])
+def test_distill_goes_on_in_the_phase_that_was_stopped(
+    data, distilled, tmp_path, capsys, monkeypatch, phase
+):
+    monkeypatch.setattr(latency, "SECONDS", 0.0)
+    words = ["distill", str(data), *DISTILL, "--out", str(tmp_path / "run")]
+    with interrupted(distill, signal.SIGTERM, 7, phase):
+        assert main(words) == 128 + signal.SIGTERM
+    assert "holds an unfinished run with a checkpoint" in error_of(words, capsys)
+    assert main([*words, "--resume"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("finished already, kept") == phase - 1
+    assert outcome(tmp_path / "run") == outcome(distilled)
