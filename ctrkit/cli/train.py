@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ctrkit.cli.arguments import add_options, collect, read_settings
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
+from ctrkit.cli.like import like_of
 from ctrkit.cli.models import add_model_options, chosen_model
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.resume import add_resume, is_finished
@@ -25,13 +26,19 @@ DEFAULT_MODEL = "eulernet"
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "inputs", type=Path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
+        "inputs", type=Path, nargs="*", metavar="DATA|FILE", help="prepared folder, or raw files"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write")
     parser.add_argument(
         "--model", metavar="NAME", help=f"{', '.join(MODELS)} (default: {DEFAULT_MODEL})"
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML, under flags")
+    parser.add_argument(
+        "--like",
+        type=Path,
+        metavar="RUN",
+        help="repeat a run: its settings under flags, and its rows where no others are given",
+    )
     add_resume(parser)
     parser.add_argument("--tensorboard", action="store_true", help="write RUN/tensorboard as well")
     add_raw_files(parser)
@@ -41,7 +48,11 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, evaluate on the test rows once, and write the run."""
-    settings = read_settings(arguments.config, ["model", "train", "data"])
+    like = like_of(arguments)
+    if like is None:
+        settings = read_settings(arguments.config, ["model", "train", "data"])
+    else:
+        settings = like.settings(arguments.inputs)
     name = chosen_model(arguments, settings, arguments.model, DEFAULT_MODEL)
     sections = {"model": model_options(name), "train": TrainConfig, "data": PrepareConfig}
     options = collect(sections, arguments, settings)
@@ -52,6 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
     claim(out, force=force, resume=arguments.resume)
     data = prepared_or_raw(arguments, options["data"], settings.get("data", {}), out / DATA)
     print(data, file=sys.stderr)
+    if like is not None:
+        like.say_differences(data)
     observers: list[Observer] = [TrainingBar()]
     if arguments.tensorboard:
         observers.append(TensorBoardWriter(out / "tensorboard"))
@@ -68,4 +81,6 @@ def run(arguments: argparse.Namespace) -> None:
     )
     print(f"{outcome.result.stopped} after {outcome.result.seconds:.0f} s", file=sys.stderr)
     print(metrics_table(outcome.evaluations))
+    if like is not None:
+        like.say_outcome(outcome.evaluations)
     print(f"run written to {out}", file=sys.stderr)

@@ -191,15 +191,20 @@ def _begin(
             **made_of,
             "data": {**data.info, "path": str(data.path)},
             "command": list(command),
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "pandas": pd.__version__,
-            },
+            "versions": versions(),
         },
     )
     data.encoder.save(out)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that figures may depend on."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+    }
 
 
 def _check_same_run(out: Path, made_of: Mapping[str, Any], data: PreparedData) -> None:
