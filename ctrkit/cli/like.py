@@ -35,7 +35,7 @@ class Like:
                 f"--like {run} must be a run of ctrkit train, got a distilled student; "
                 "repeat it with the command in its config.json"
             )
-        for name in ("model", "train", "data"):
+        for name in ("model", "train", "data", "versions"):
             if not isinstance(self.config.get(name), dict):
                 raise ValueError(f"{run / CONFIG} is damaged: it has no section {name!r}")
 
@@ -70,7 +70,7 @@ class Like:
         if self.config["data"].get("fingerprint") != data.info["fingerprint"]:
             print(f"{data.path} has other rows than {self.run} was trained on", file=sys.stderr)
         for name, version in versions().items():
-            had = self.config.get("versions", {}).get(name)
+            had = self.config["versions"].get(name)
             if had != version:
                 print(
                     f"{self.run} was trained with {name} {had}, this is {version}", file=sys.stderr

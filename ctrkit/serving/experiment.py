@@ -223,7 +223,8 @@ def difference(
 
     Options that change nothing that is learnt may differ.
     """
-    if had.get("data", {}).get("fingerprint") != data.info["fingerprint"]:
+    rows = had.get("data")
+    if not isinstance(rows, dict) or rows.get("fingerprint") != data.info["fingerprint"]:
         return f"other rows than those of {data.path}"
     wanted = json.loads(json.dumps(made_of))
     for section, ours in wanted.items():
