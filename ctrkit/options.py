@@ -18,6 +18,14 @@ T = TypeVar("T")
 SEQUENCES = (tuple, Sequence)
 """Origins of the types that lists of TOML and JSON fit."""
 
+MAX_SHOWN = 200
+"""Longest text by which a message shows a value."""
+
+_LARGEST_FLOAT = 1 << 1023
+
+MAX_LAYERS = 1000
+"""More layers than any model has that can be trained; a slip of the finger asks for more."""
+
 
 @overload
 def option(default: bool, help: str, *, choices: Iterable[str] = ()) -> bool: ...
@@ -32,6 +40,12 @@ def option(default: T, help: str, *, choices: Iterable[str] = ()) -> T: ...
 def option(default: Any, help: str, *, choices: Iterable[str] = ()) -> Any:
     """Return a dataclass field with a default, a help text and, for names, the valid choices."""
     return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices)})
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it, shortened where it is long."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -53,6 +67,14 @@ def check_positive(**values: float) -> None:
     for name, value in values.items():
         if not 0 < value < math.inf:
             raise ValueError(f"{name} must be positive, got {value!r}")
+
+
+def check_num_layers(**values: int) -> None:
+    """Raise ``ValueError`` unless every value is a number of layers that a model can have."""
+    check_positive(**values)
+    for name, value in values.items():
+        if value > MAX_LAYERS:
+            raise ValueError(f"{name} must be at most {MAX_LAYERS}, got {value}")
 
 
 def check_not_negative(**values: float) -> None:
@@ -79,7 +101,9 @@ def check_layers(name: str, sizes: Sequence[int], *, what: str = "number") -> No
     if isinstance(sizes, int):
         raise TypeError(f"{name} must be a list, one {what} per layer, got {sizes}")
     if not sizes or min(sizes) < 1:
-        raise ValueError(f"{name} must be one positive {what} per layer, got {list(sizes)}")
+        raise ValueError(f"{name} must be one positive {what} per layer, got {shown(list(sizes))}")
+    if len(sizes) > MAX_LAYERS:
+        raise ValueError(f"{name} must be for at most {MAX_LAYERS} layers, got {len(sizes)}")
 
 
 def check_types(options: Any) -> None:
@@ -114,7 +138,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
             raise ValueError(f"{where}: unknown option {name!r}{suggest(name, kinds)}")
         if not _fits(value, kinds[name]):
             raise TypeError(
-                f"{where}: option {name!r} must be {_spell(kinds[name])}, got {value!r}"
+                f"{where}: option {name!r} must be {_spell(kinds[name])}, got {shown(value)}"
             )
     try:
         return cls(**{name: _convert(value, kinds[name]) for name, value in values.items()})
@@ -144,20 +168,24 @@ def _fits(value: Any, kind: Any) -> bool:
             if isinstance(value, (list, tuple)) and all(_fits(item, inner) for item in value):
                 return True
         elif origin is float:
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if isinstance(value, float) or (_is_whole(value) and abs(value) < _LARGEST_FLOAT):
                 return True
         elif origin is int:
-            if isinstance(value, int) and not isinstance(value, bool):
+            if _is_whole(value):
                 return True
         elif isinstance(value, origin):
             return True
     return False
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _convert(value: Any, kind: Any) -> Any:
     if isinstance(value, list):
         return tuple(value)
-    if isinstance(value, int) and not isinstance(value, bool) and float in members(kind):
+    if _is_whole(value) and float in members(kind):
         return float(value)
     return value
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ctrkit.files import save_json, written_aside
+from ctrkit.files import load_json, save_json, written_aside
 
 
 def test_the_file_appears_when_it_is_whole(tmp_path):
@@ -38,5 +38,11 @@ def test_json_is_refused_where_it_has_no_number_for_a_value(tmp_path):
 
 
 def test_json_reads_back(tmp_path):
-    save_json(tmp_path / "x.json", {"name": "Zürich", "value": 0.1})
-    assert json.loads((tmp_path / "x.json").read_text()) == {"name": "Zürich", "value": 0.1}
+    content = {"name": "Zürich", "value": 0.1, "by_number": {9: 1, 10: 2}, "bytes": "\udcff"}
+    save_json(tmp_path / "x.json", content)
+    assert load_json(tmp_path / "x.json") == content | {"by_number": {"9": 1, "10": 2}}
+
+
+def test_what_is_the_users_own_has_no_checksum(tmp_path):
+    save_json(tmp_path / "x.json", {"auc": 0.7}, checksum=False)
+    assert json.loads((tmp_path / "x.json").read_text()) == {"auc": 0.7}

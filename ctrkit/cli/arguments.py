@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import tomllib
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from ctrkit.options import SEQUENCES, from_mapping, members, option_types, suggest
+from ctrkit.files import load_toml
+from ctrkit.options import SEQUENCES, from_mapping, members, option_types, shown, suggest
 
 T = TypeVar("T")
 
@@ -111,17 +111,15 @@ def read_settings(path: Path | None, sections: Iterable[str]) -> dict[str, dict[
     if path is None:
         return {}
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = load_toml(path)
     except FileNotFoundError:
         raise FileNotFoundError(f"settings file {path} does not exist") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} must be TOML: {error}") from error
     known = list(sections)
     for name, value in content.items():
         if name not in known:
             raise ValueError(f"{path}: unknown section [{name}]{suggest(name, known)}")
         if not isinstance(value, dict):
-            raise ValueError(f"{path}: {name!r} must be a section [{name}], got {value!r}")
+            raise ValueError(f"{path}: {name!r} must be a section [{name}], got {shown(value)}")
     return content
 
 

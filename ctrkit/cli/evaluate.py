@@ -43,4 +43,4 @@ def run(arguments: argparse.Namespace) -> None:
         metrics = trained.evaluate_files(inputs)
     print(metrics_table({name: metrics}))
     if arguments.json is not None:
-        save_json(arguments.json, {name: metrics.to_dict()})
+        save_json(arguments.json, {name: metrics.to_dict()}, checksum=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,15 @@ from ctrkit.data.schema import NUMERIC, ModelField, Schema
 from ctrkit.data.table import Block
 from ctrkit.data.vocabulary import Vocabulary, bucket_ids
 from ctrkit.fields import MISSING_ID, NUM_RESERVED_IDS, RARE_ID, FieldShape
-from ctrkit.files import save_json, written_aside
-from ctrkit.options import check_choice, suggest
+from ctrkit.files import (
+    check_is_file,
+    hex_crc32,
+    load_json,
+    part_of,
+    save_json,
+    written_aside,
+)
+from ctrkit.options import check_choice, shown, suggest
 
 T = TypeVar("T")
 
@@ -308,10 +316,14 @@ class Encoder:
         vocabularies = folder / VOCABULARY_FOLDER
         vocabularies.mkdir(parents=True, exist_ok=True)
         paths = {name: vocabularies / _file_name(self.schema, name) for name in self.vocabularies}
+        sums: dict[str, str] = {}
         for name, path in paths.items():
+            content = self.vocabularies[name].to_bytes()
+            sums[name] = hex_crc32(zlib.crc32(content))
             with written_aside(path) as temporary:
-                self.vocabularies[name].save(temporary)
-        save_json(folder / SCHEMA_FILE, {**self.to_mapping(), **(extra or {})})
+                temporary.write_bytes(content)
+        plain = {**self.to_mapping(), "vocabulary_crc32": sums, **(extra or {})}
+        save_json(folder / SCHEMA_FILE, plain)
         for path in vocabularies.iterdir():
             if re.fullmatch(r"\d{3,}_.*\.txt", path.name) and path not in paths.values():
                 path.unlink()
@@ -329,32 +341,51 @@ class Encoder:
         check_version(plain, folder)
         where = folder / SCHEMA_FILE
         sizes = entry_of(plain, "vocabulary_sizes", where=where, kind=dict)
-        statistics = {
-            name: Statistics(
-                mean=entry_of(plain, "statistics", name, "mean", where=where, kind=float),
-                deviation=entry_of(plain, "statistics", name, "deviation", where=where, kind=float),
-            )
-            for name in entry_of(plain, "statistics", where=where, kind=dict)
-        }
-        mapping = entry_of(plain, "schema", where=where, kind=dict)
         try:
-            schema = Schema.from_mapping(mapping)
-            paths = {name: folder / VOCABULARY_FOLDER / _file_name(schema, name) for name in sizes}
+            schema = Schema.from_mapping(entry_of(plain, "schema", where=where, kind=dict))
+            paths = {
+                name: part_of(folder, VOCABULARY_FOLDER, _file_name(schema, name)) for name in sizes
+            }
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where} is damaged: {error}") from error
         vocabularies = {}
         for name, path in paths.items():
-            if not path.exists():
-                raise FileNotFoundError(f"{path} does not exist, the folder is not whole")
-            vocabularies[name] = Vocabulary.load(path)
-            if len(vocabularies[name]) != sizes[name]:
-                raise ValueError(
-                    f"{path} must hold {sizes[name]} categories, got {len(vocabularies[name])}"
-                )
+            crc32 = entry_of(plain, "vocabulary_crc32", name, where=where, kind=str)
+            vocabularies[name] = _read_vocabulary(path, sizes[name], crc32)
         try:
-            return cls(schema, vocabularies, statistics)
+            return cls(schema, vocabularies, _statistics(plain, where))
         except ValueError as error:
             raise ValueError(f"{where} is damaged: {error}") from error
+
+
+def _read_vocabulary(path: Path, size: Any, crc32: str) -> Vocabulary:
+    try:
+        check_is_file(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}, the folder is not whole") from error
+    content = path.read_bytes()
+    num_lines = content.count(b"\n")
+    if num_lines != size:
+        raise ValueError(f"{path} must hold {shown(size)} categories, got {num_lines}")
+    if hex_crc32(zlib.crc32(content)) != crc32:
+        raise ValueError(
+            f"{path} is damaged: it is not what was written, as its checksum shows; copy it "
+            "again, or make the folder anew"
+        )
+    return Vocabulary.from_bytes(content, where=str(path))
+
+
+def _statistics(plain: Mapping[str, Any], where: Path) -> dict[str, Statistics]:
+    found = {}
+    for name in entry_of(plain, "statistics", where=where, kind=dict):
+        mean, deviation = (
+            entry_of(plain, "statistics", name, key, where=where, kind=float)
+            for key in ("mean", "deviation")
+        )
+        if deviation <= 0:
+            raise ValueError(f"the deviation of {name} must be positive, got {deviation}")
+        found[name] = Statistics(mean, deviation)
+    return found
 
 
 def _file_name(schema: Schema, name: str) -> str:
@@ -415,16 +446,14 @@ def read_schema_file(folder: Path) -> dict[str, Any]:
         FileNotFoundError: if there is none.
         ValueError: if it is damaged.
     """
-    path = folder / SCHEMA_FILE
+    path = part_of(folder, SCHEMA_FILE)
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
+        plain = load_json(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"{folder} holds no {SCHEMA_FILE}: it is not prepared data, or not whole"
         ) from error
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(plain, dict) or "format_version" not in plain:
+    if "format_version" not in plain:
         raise ValueError(f"{path} is damaged: it must hold a format_version")
     return plain
 
@@ -441,8 +470,8 @@ def entry_of(plain: Any, *keys: str, where: Path, kind: type[T]) -> T:
         if not isinstance(found, Mapping) or key not in found:
             raise ValueError(f"{where} is damaged: it must hold {path}")
         found = found[key]
-    if not isinstance(found, kind):
-        raise ValueError(f"{where} is damaged: {path} must be {kind.__name__}, got {found!r}")
+    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
+        raise ValueError(f"{where} is damaged: {path} must be {kind.__name__}, got {shown(found)}")
     return found
 
 
@@ -451,7 +480,7 @@ def check_version(plain: Mapping[str, Any], folder: Path) -> None:
     version = plain["format_version"]
     if version != FORMAT_VERSION:
         raise ValueError(
-            f"{folder / SCHEMA_FILE} must have format_version {FORMAT_VERSION}, got {version!r}; "
-            f"prepare the log again, or use the ctrkit that wrote it "
+            f"{folder / SCHEMA_FILE} must have format_version {FORMAT_VERSION}, "
+            f"got {shown(version)}; prepare the log again, or use the ctrkit that wrote it "
             f"({plain.get('ctrkit_version', 'unknown')})"
         )

@@ -143,10 +143,10 @@ class _Preparation:
                 blocks = self._read(pool, workers, spill, time_field)
                 counted = self._count(pool, workers, spill, blocks)
                 encoder = self._fit(pool, workers, counted)
-                self._write(pool, workers, folder, counted, encoder)
+                sums = self._write(pool, workers, folder, counted, encoder)
             shutil.rmtree(spill)
-            encoder.save(folder, extra={"prepared": self._info(counted)})
-        return load(out, check_ids=False)
+            encoder.save(folder, extra={"prepared": self._info(counted, sums)})
+        return load(out, check=False)
 
     def _time_field(self) -> Field | None:
         if self.config.split != "time":
@@ -348,7 +348,8 @@ class _Preparation:
         folder: Path,
         counted: Sequence[CountedBlock],
         encoder: Encoder,
-    ) -> None:
+    ) -> list[dict[str, str]]:
+        """Write the rows, and return for each part the checksums of its files."""
         totals = np.sum([block.rows for block in counted], axis=0).tolist()
         num_rows = 0
         with contextlib.ExitStack() as stack:
@@ -362,8 +363,11 @@ class _Preparation:
                     writer.write(rows)
                 num_rows += block.block.num_rows
                 self.progress(Progress("write", num_rows, num_rows / sum(totals)))
+            return [writer.checksums() for writer in writers]
 
-    def _info(self, counted: Sequence[CountedBlock]) -> dict[str, Any]:
+    def _info(
+        self, counted: Sequence[CountedBlock], sums: Sequence[dict[str, str]]
+    ) -> dict[str, Any]:
         rows = np.sum([block.rows for block in counted], axis=0).tolist()
         clicks = np.sum([block.clicks for block in counted], axis=0).tolist()
         options = to_mapping(self.config)
@@ -376,7 +380,7 @@ class _Preparation:
                 for part, sources in self.sources.items()
             },
             "parts": {
-                part: {"rows": number, "clicks": clicked}
-                for part, number, clicked in zip(PARTS, rows, clicks, strict=True)
+                part: {"rows": number, "clicks": clicked, "crc32": crc32}
+                for part, number, clicked, crc32 in zip(PARTS, rows, clicks, sums, strict=True)
             },
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ctrkit.fields import NUM_RESERVED_IDS
-from ctrkit.options import check_choice, check_positive, from_mapping, option, suggest
+from ctrkit.files import load_toml, parse_toml
+from ctrkit.options import check_choice, check_positive, from_mapping, option, shown, suggest
 
 CATEGORICAL = "categorical"
 INTEGER = "integer"
@@ -43,6 +43,7 @@ TRANSFORMS = ("standard", "log1p")
 TIME_FORMATS = ("iso", "epoch")
 DEFAULT_SEPARATOR = "|"
 DEFAULT_MAX_SLOTS = 10
+LARGEST_MAX_SLOTS = 10_000
 MAX_HASH_BUCKETS = int(np.iinfo(np.int32).max) - NUM_RESERVED_IDS
 
 
@@ -121,6 +122,8 @@ class Field:
                 f"hash_buckets must be at most {MAX_HASH_BUCKETS}, so that ids fit int32, "
                 f"got {self.hash_buckets}"
             )
+        if self.max_slots is not None and self.max_slots > LARGEST_MAX_SLOTS:
+            raise ValueError(f"max_slots must be at most {LARGEST_MAX_SLOTS}, got {self.max_slots}")
         if self.separator == "":
             raise ValueError("separator must not be empty, got ''")
         if self.hash_buckets is not None and self.min_count is not None:
@@ -215,19 +218,18 @@ class Schema:
 
     def _check_names(self) -> None:
         names = [self.label, *(field.name for field in self.fields)]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"column names must differ, got {name!r} twice")
+        twice = first_repeated(names)
+        if twice is not None:
+            raise ValueError(f"column names must differ, got {twice!r} twice")
         if self.columns and sorted(self.columns) != sorted(names):
             raise ValueError(
                 f"columns must name the label and every field once, got {', '.join(self.columns)}"
             )
         if not self.model_fields:
             raise ValueError("fields must hold at least one that is not dropped")
-        model_names = [field.name for field in self.model_fields]
-        for name in model_names:
-            if model_names.count(name) > 1:
-                raise ValueError(f"field names must differ, got {name!r} twice (from a timestamp)")
+        twice = first_repeated(field.name for field in self.model_fields)
+        if twice is not None:
+            raise ValueError(f"field names must differ, got {twice!r} twice (from a timestamp)")
         self._check_shared()
 
     def _check_shared(self) -> None:
@@ -296,12 +298,14 @@ class Schema:
         settings = dict(values)
         columns = settings.pop("fields", {})
         if not isinstance(columns, Mapping):
-            raise TypeError(f"{where}: fields must be a table, got {columns!r}")
+            raise TypeError(f"{where}: fields must be a table, got {shown(columns)}")
         fields = []
         for name, entry in columns.items():
             given = {"kind": entry} if isinstance(entry, str) else entry
             if not isinstance(given, Mapping):
-                raise TypeError(f"{where}, field {name}: must be a kind or a table, got {entry!r}")
+                raise TypeError(
+                    f"{where}, field {name}: must be a kind or a table, got {shown(entry)}"
+                )
             if "name" in given:
                 raise ValueError(f"{where}, field {name}: the name is the key, remove 'name'")
             fields.append(from_mapping(Field, {"name": name, **given}, where=where))
@@ -326,17 +330,12 @@ class Schema:
             FileNotFoundError: if the file does not exist.
             ValueError: if it is not TOML, or a key is unknown or a value refused.
         """
-        is_text = isinstance(source, str) and "\n" in source
-        where = "schema" if is_text else str(source)
+        if isinstance(source, str) and "\n" in source:
+            return cls.from_mapping(parse_toml(source, where="schema"))
         try:
-            text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
-            return cls.from_mapping(tomllib.loads(text), where=where)
+            return cls.from_mapping(load_toml(Path(source)), where=str(source))
         except FileNotFoundError as error:
-            raise FileNotFoundError(f"schema file {where} does not exist") from error
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{where} is not TOML: {error}") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{where} must be UTF-8, {error}; convert the file first") from error
+            raise FileNotFoundError(f"schema file {source} does not exist") from error
 
     def with_label(self, label: str) -> Schema:
         """Return the schema with another column as its label; the former label is dropped.
@@ -371,12 +370,22 @@ def unique_names(names: Iterable[str], where: str) -> tuple[str, ...]:
         ValueError: naming the column.
     """
     found = tuple(names)
-    for index, name in enumerate(found):
-        if not name:
-            raise ValueError(f"{where}: column {index + 1} must have a name, got ''")
-        if name in found[:index]:
-            raise ValueError(f"{where}: column names must differ, got {name!r} twice")
+    if "" in found:
+        raise ValueError(f"{where}: column {found.index('') + 1} must have a name, got ''")
+    twice = first_repeated(found)
+    if twice is not None:
+        raise ValueError(f"{where}: column names must differ, got {twice!r} twice")
     return found
+
+
+def first_repeated(names: Iterable[str]) -> str | None:
+    """Return the first name that has stood there before, None where all differ."""
+    seen = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
 
 
 def _toml_key(name: str) -> str:

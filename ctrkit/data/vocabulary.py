@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -66,27 +65,34 @@ class Vocabulary:
         ids[keys == MISSING_KEY] = MISSING_ID
         return ids
 
-    def save(self, path: Path) -> None:
-        """Write one category a line, in the order of their ids."""
+    def to_bytes(self) -> bytes:
+        """Return the content of a file: one category a line, in the order of their ids."""
         text = b"\n".join(self.tokens.encoded())
         if b"\\" in text or b"\r" in text or text.count(b"\n") >= max(len(self), 1):
             text = "\n".join(map(_escaped, self.tokens.texts())).encode()
-        path.write_bytes(text + b"\n" if len(self) else b"")
+        return text + b"\n" if len(self) else b""
 
     @classmethod
-    def load(cls, path: Path) -> Vocabulary:
-        """Read what `save` wrote.
+    def from_bytes(cls, content: bytes, *, where: str) -> Vocabulary:
+        """Return the vocabulary whose `to_bytes` these are.
+
+        Args:
+            content: of the file.
+            where: its name, for messages.
 
         Raises:
-            ValueError: if a category repeats, is empty or is not UTF-8.
+            ValueError: if a category repeats, is empty or is not UTF-8, or a line has no end.
         """
-        lines = path.read_bytes().split(b"\n")[:-1]
+        *lines, rest = content.split(b"\n")
         try:
+            if rest:
+                raise ValueError(f"every category must end its line, got {rest[:40]!r} without")
+            content.decode()
             if any(b"\\" in line for line in lines):
                 lines = [_unescaped(line.decode()).encode() for line in lines]
             return cls(Tokens.from_bytes(lines))
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{where}: {error}") from error
 
 
 def _escaped(text: str) -> str:

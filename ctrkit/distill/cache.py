@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrkit.data import PreparedData
+from ctrkit.data.encode import entry_of
 from ctrkit.data.folder import new_folder
+from ctrkit.data.npy import crc32_of, map_array
 from ctrkit.distill.teachers import Teacher, compute_logits, fingerprint_of, models_of
 from ctrkit.fields import Cardinalities
-from ctrkit.files import check_writable, save_json
+from ctrkit.files import check_writable, load_json, part_of, save_json
 from ctrkit.training.batches import Examples
 
 FOLDER = "teachers"
@@ -67,7 +68,7 @@ def teacher_logits(teacher: Teacher, data: Any) -> TeacherLogits:
     if name is None:
         return TeacherLogits(*_compute(teacher, data), name, None, reused=False)
     of_both = hashlib.sha256(f"{name} {_fingerprint(data)}".encode()).hexdigest()
-    folder = data.path / FOLDER / of_both[:16]
+    folder = part_of(data.path, FOLDER, of_both[:16])
     reused = (folder / DESCRIPTION).exists()
     if not reused:
         check_keepable(data)
@@ -88,7 +89,7 @@ def check_keepable(data: PreparedData) -> None:
     Raises:
         OSError: if the folder is not writable.
     """
-    folder = data.path / FOLDER
+    folder = part_of(data.path, FOLDER)
     try:
         folder.mkdir(exist_ok=True)
         check_writable(folder / DESCRIPTION)
@@ -141,7 +142,7 @@ def load_logits(
             f"{folder} holds the logits of another teacher ({described['teacher'][:12]}, wanted "
             f"{teacher[:12]}); remove the folder, they are computed again"
         )
-    arrays = {part: _read(folder, part, described["sha256"]) for part in PARTS}
+    arrays = {part: _read(folder, part, described["crc32"]) for part in PARTS}
     for part, logits in arrays.items():
         rows = len(getattr(data, part))
         if (0 if logits is None else len(logits)) != rows:
@@ -175,40 +176,37 @@ def _save(
         for part, logits in (("train", train), ("valid", valid)):
             if logits is not None:
                 np.save(aside / f"{part}.npy", logits)
-                sums[part] = _sha256(logits)
-        described = {"teacher": teacher, "data": _fingerprint(data), "sha256": sums}
+                sums[part] = crc32_of(logits)
+        described = {"teacher": teacher, "data": _fingerprint(data), "crc32": sums}
         save_json(aside / DESCRIPTION, {"format_version": FORMAT_VERSION, **described})
 
 
 def _describe(folder: Path) -> dict[str, Any]:
-    path = folder / DESCRIPTION
+    path = part_of(folder, DESCRIPTION)
     if not path.exists():
         raise FileNotFoundError(f"{folder} holds no teacher's logits: it has no {path.name}")
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-        kinds = {name: type(described[name]) for name in ("teacher", "data", "sha256")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); remove the folder") from error
-    version = described.get("format_version")
-    if version != FORMAT_VERSION or kinds != {"teacher": str, "data": str, "sha256": dict}:
-        raise ValueError(
-            f"{path} must have format version {FORMAT_VERSION}, got {version!r}; remove the folder"
-        )
-    return dict(described)
+        described = load_json(path)
+        version = entry_of(described, "format_version", where=path, kind=int)
+        if version != FORMAT_VERSION:
+            raise ValueError(f"{path} must have format version {FORMAT_VERSION}, got {version}")
+        for key in ("teacher", "data"):
+            entry_of(described, key, where=path, kind=str)
+        for part in entry_of(described, "crc32", where=path, kind=dict):
+            entry_of(described, "crc32", part, where=path, kind=str)
+    except ValueError as error:
+        raise ValueError(f"{error}; remove the folder") from error
+    return described
 
 
 def _read(folder: Path, part: str, sums: dict[str, str]) -> NDArray[np.float32] | None:
     if part not in sums:
         return None
-    path = folder / f"{part}.npy"
+    path = part_of(folder, f"{part}.npy")
     try:
-        logits: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        logits: NDArray[np.float32] = map_array(path, "<f4", 1)
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} is damaged ({error}); remove {folder}") from error
-    if logits.dtype != np.float32 or logits.ndim != 1 or _sha256(logits) != sums[part]:
+    if crc32_of(logits) != sums[part]:
         raise ValueError(f"{path} is damaged (its checksum differs); remove {folder}")
     return logits
-
-
-def _sha256(logits: NDArray[np.float32]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(logits).data).hexdigest()

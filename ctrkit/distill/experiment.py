@@ -188,12 +188,13 @@ class _Work:
         for run in runs:
             theirs, ours = run.encoder.fingerprint, self.data.encoder.fingerprint
             if theirs != ours:
+                path = run.config.get("data", {}).get("path")
                 raise ValueError(
                     f"teacher {run.folder} was trained with another schema or vocabulary "
                     f"({theirs[:12]}) than {self.data.path} has ({ours[:12]}); give the prepared "
-                    f"data it was trained on ({run.config['data']['path']}), or name a model"
+                    f"data it was trained on ({path}), or name a model"
                 )
-            if run.config["data"].get("fingerprint") != self.data.info["fingerprint"]:
+            if run.config.get("data", {}).get("fingerprint") != self.data.info["fingerprint"]:
                 self.say(
                     f"teacher {run.folder} was trained on another preparation than "
                     f"{self.data.path}: it may have learnt from rows it is measured on here"

@@ -10,7 +10,7 @@ from torch.nn import functional
 from ctrkit.fields import Cardinalities
 from ctrkit.models.base import CTRModel
 from ctrkit.models.mlp import MLP
-from ctrkit.options import check_positive
+from ctrkit.options import check_num_layers, check_positive
 
 
 class FieldAttention(nn.Module):
@@ -106,7 +106,8 @@ class AutoIntPlus(CTRModel):
         embedding_init: str = "normal_1e-2",
     ) -> None:
         super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
-        check_positive(num_layers=num_layers, num_heads=num_heads, head_dim=head_dim)
+        check_positive(num_heads=num_heads, head_dim=head_dim)
+        check_num_layers(num_layers=num_layers)
         self.num_layers = num_layers
         self.num_heads = num_heads
         self.head_dim = head_dim

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import torch
+
 from ctrkit.fields import Cardinalities
 from ctrkit.models.autoint import AutoIntPlus
 from ctrkit.models.base import CTRModel
@@ -76,8 +78,35 @@ def build_model(
         ValueError: if the model or an option is unknown, or the model refuses a value.
         TypeError: if an option has the wrong type.
     """
+    checked = _checked(name, options, where)
+    return MODELS[name](cardinalities, **checked)
+
+
+def blueprint(
+    name: str, cardinalities: Cardinalities, options: Mapping[str, Any], *, where: str
+) -> CTRModel:
+    """Return what `build_model` would, without its numbers: names, shapes and types of weights.
+
+    It takes no memory worth mentioning, however large the model.
+
+    Raises:
+        ValueError: as `build_model`, and if a weight has more numbers than can be counted.
+        TypeError: if an option has the wrong type.
+    """
+    checked = _checked(name, options, where)
+    try:
+        with torch.device("meta"):
+            return MODELS[name](cardinalities, **checked)
+    except (RuntimeError, OverflowError, TypeError) as error:  # torch's, for numbers beyond int64
+        raise ValueError(
+            f"{where}: the model must fit a machine, but its sizes are too large: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+def _checked(name: str, options: Mapping[str, Any], where: str) -> dict[str, Any]:
     checked: Any = from_mapping(model_options(name), options, where=where)
-    return MODELS[name](cardinalities, **{key: getattr(checked, key) for key in options})
+    return {key: getattr(checked, key) for key in options}
 
 
 def _argument_helps(docstring: str) -> dict[str, str]:

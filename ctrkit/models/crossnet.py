@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ctrkit.fields import Cardinalities
 from ctrkit.models.base import CTRModel
-from ctrkit.options import check_positive
+from ctrkit.options import check_num_layers, check_positive
 
 
 class CrossLayers(nn.Module):
@@ -33,7 +33,8 @@ class CrossLayers(nn.Module):
 
     def __init__(self, input_dim: int, num_layers: int) -> None:
         super().__init__()
-        check_positive(input_dim=input_dim, num_layers=num_layers)
+        check_positive(input_dim=input_dim)
+        check_num_layers(num_layers=num_layers)
         self.layers = nn.ModuleList(nn.Linear(input_dim, input_dim) for _ in range(num_layers))
         for layer in self.layers:
             assert isinstance(layer, nn.Linear)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ctrkit.fields import Cardinalities
 from ctrkit.models.base import CTRModel
 from ctrkit.models.mlp import MLP
-from ctrkit.options import check_choice, check_positive
+from ctrkit.options import check_choice, check_num_layers, check_positive
 
 INTERACTIONS = ("inner", "outer", "kernel")
 
@@ -65,7 +65,8 @@ class DAGPropagation(nn.Module):
     ) -> None:
         super().__init__()
         check_choice("interaction", interaction, INTERACTIONS)
-        check_positive(num_fields=num_fields, embedding_dim=embedding_dim, depth=depth)
+        check_positive(num_fields=num_fields, embedding_dim=embedding_dim)
+        check_num_layers(depth=depth)
         self.num_fields = num_fields
         self.embedding_dim = embedding_dim
         self.interaction = interaction

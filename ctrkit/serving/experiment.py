@@ -18,6 +18,7 @@ from ctrkit.data import PreparedData
 from ctrkit.files import save_json
 from ctrkit.models import MODELS, CTRModel, build_model
 from ctrkit.options import to_mapping
+from ctrkit.serving.fit import check_fits_memory
 from ctrkit.serving.folder import (
     CHECKPOINTS,
     CONFIG,
@@ -120,6 +121,7 @@ def new_model(
     data: PreparedData, name: str, options: Mapping[str, Any] | None, *, seed: int
 ) -> CTRModel:
     """Return a new model for the data's fields; the seed alone decides its start."""
+    check_fits_memory(name, data.cardinalities, options or {})
     torch.manual_seed(seed)
     return build_model(name, data.cardinalities, options or {}, where="model options")
 

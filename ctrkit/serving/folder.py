@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ctrkit.fields import FieldShape
+from ctrkit.files import load_json, part_of
+from ctrkit.options import from_mapping, shown
 from ctrkit.training.checkpoints import unfinished
 
 FORMAT_VERSION = 1
@@ -15,6 +16,9 @@ CONFIG = "config.json"
 METRICS = "metrics.json"
 CHECKPOINTS = "checkpoints"
 DATA = "data"
+
+SECTIONS = ("model", "train", "data", "distill")
+"""Parts of ``config.json`` that are objects, where they are there."""
 
 
 def claim(folder: Path, *, force: bool, resume: bool = False) -> None:
@@ -36,8 +40,7 @@ def claim(folder: Path, *, force: bool, resume: bool = False) -> None:
         raise FileExistsError(f"{folder} holds a finished run; give a new folder, or --force")
     if not force and not resume:
         refuse_unfinished(folder)
-    is_run = CONFIG in names and read_json(folder, CONFIG).get("format_version") is not None
-    if not is_run and names - {DATA, "tensorboard"}:
+    if not _is_run(folder) and names - {DATA, "tensorboard"}:
         raise FileExistsError(
             f"{folder} must be new, empty or a run, got a folder with {sorted(names)[0]!r}; "
             "name another"
@@ -53,6 +56,13 @@ def refuse_unfinished(folder: Path) -> None:
         )
 
 
+def _is_run(folder: Path) -> bool:
+    try:
+        return "format_version" in read_json(folder, CONFIG)
+    except (FileNotFoundError, ValueError):
+        return False
+
+
 def read_json(folder: Path, name: str) -> dict[str, Any]:
     """Read a JSON file of a run.
 
@@ -62,17 +72,17 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"run {folder} is no folder; give what `ctrkit train --out` wrote")
-    path = folder / name
+    path = part_of(folder, name)
     if not path.exists():
         raise FileNotFoundError(
             f"{folder} is no finished run: it has no {name}; train it, or give another folder"
         )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} must be JSON, got a damaged file: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold a JSON object, got {type(content).__name__}")
+    content = load_json(path)
+    for section in SECTIONS:
+        if not isinstance(content.get(section, {}), dict):
+            raise ValueError(
+                f"{path} is damaged: {section} must be an object, got {shown(content[section])}"
+            )
     return content
 
 
@@ -82,5 +92,12 @@ def shape_to_json(entry: int | FieldShape) -> Any:
 
 
 def shape_from_json(entry: Any) -> int | FieldShape:
-    """Return what `shape_to_json` was given."""
-    return FieldShape(**entry) if isinstance(entry, dict) else int(entry)
+    """Return what `shape_to_json` was given.
+
+    Raises:
+        TypeError, ValueError: if `entry` is nothing that it returns.
+    """
+    shape = from_mapping(
+        FieldShape, entry if isinstance(entry, dict) else {"cardinality": entry}, where="a field"
+    )
+    return shape if isinstance(entry, dict) else shape.cardinality

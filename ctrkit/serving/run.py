@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrkit.data import Dataset, Encoder, PreparedData, Rows, read_rows
+from ctrkit.data.encode import entry_of
+from ctrkit.files import part_of
 from ctrkit.models import CTRModel, build_model
+from ctrkit.models.catalog import blueprint
+from ctrkit.options import shown
+from ctrkit.serving.fit import check_weights
 from ctrkit.serving.folder import (
     CHECKPOINTS,
     CONFIG,
@@ -57,33 +62,31 @@ class Run:
         version = self.config.get("format_version")
         if version != FORMAT_VERSION:
             raise ValueError(
-                f"run {self.folder} has format version {version!r}, this ctrkit reads "
-                f"{FORMAT_VERSION}; train again, or use ctrkit {self.config.get('ctrkit')}"
+                f"run {self.folder} has format version {shown(version)}, this ctrkit reads "
+                f"{FORMAT_VERSION}; train again, or use ctrkit {shown(self.config.get('ctrkit'))}"
             )
         self.encoder = Encoder.load(self.folder)
         self.model = self._load_model().to(choose_device(device)).eval()
 
     def _load_model(self) -> CTRModel:
         where = self.folder / CONFIG
+        name = entry_of(self.config, "model", "name", where=where, kind=str)
+        options = entry_of(self.config, "model", "options", where=where, kind=dict)
+        entries = entry_of(self.config, "model", "cardinalities", where=where, kind=list)
         try:
-            described = self.config["model"]
-            name, options = described["name"], described["options"]
-            fields = tuple(shape_from_json(entry) for entry in described["cardinalities"])
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{where} must describe the model, but lacks {error}") from error
-        if fields != tuple(self.encoder.cardinalities):
-            raise ValueError(
-                f"{where} and the schema beside it must be of one run, their fields differ"
-            )
-        model = build_model(name, fields, options, where=f"{where}: model")
-        path = self.folder / CHECKPOINTS / "best.pt"
+            fields = tuple(shape_from_json(entry) for entry in entries)
+            if fields != tuple(self.encoder.cardinalities):
+                raise ValueError("its fields must be those of the schema beside it")
+            planned = blueprint(name, fields, options, where="model")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{where} must describe the model of this run: {error}") from error
+        path = part_of(self.folder, CHECKPOINTS, "best.pt")
         if not path.exists():
             raise FileNotFoundError(f"{self.folder} is no whole run: it has no {path.name}")
-        try:
-            model.load_state_dict(load_tensors(path)["model"])
-        except (KeyError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"{path} must hold the weights of this run: {reason}") from error
+        # Before the model is built: what a stranger's options ask for, the file must hold.
+        weights = check_weights(path, load_tensors(path).get("model"), planned)
+        model = build_model(name, fields, options, where=f"{where}: model")
+        model.load_state_dict(weights)
         return model
 
     def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edited import edit_json, write_json
 from failing import error_of
 
 from ctrkit.cli import main
@@ -298,8 +299,7 @@ def test_prepared_data_of_another_vocabulary_is_refused(run_folder, log, tmp_pat
 def test_run_of_another_format_version_is_refused(run_folder, log, tmp_path, capsys):
     other = tmp_path / "old"
     copy_of(run_folder, other)
-    config = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps({**config, "format_version": 99}))
+    edit_json(other / "config.json", format_version=99)
     said = error_of(["evaluate", str(other), str(log)], capsys)
     assert "has format version 99, this ctrkit reads 1" in said
 
@@ -390,9 +390,9 @@ def test_damaged_recipe_is_named(run_folder, log, tmp_path, capsys):
     other = copy_of(run_folder, tmp_path / "run")
     config = json.loads((other / "config.json").read_text())
     del config["model"]["cardinalities"]
-    (other / "config.json").write_text(json.dumps(config))
+    write_json(other / "config.json", config)
     said = error_of(["evaluate", str(other), str(log)], capsys)
-    assert "config.json must describe the model, but lacks 'cardinalities'" in said
+    assert "config.json is damaged: it must hold model.cardinalities" in said
 
 
 def test_bf16_training_reports_what_predict_gives(log, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from edited import write_json
 from failing import error_of
 
 from ctrkit.cli import main
@@ -238,7 +239,7 @@ def test_a_teacher_of_another_split_is_told_of(teacher, log, tmp_path, capsys):
     shutil.copytree(teacher, tmp_path / "t")
     config = json.loads((tmp_path / "t/config.json").read_text())
     config["data"]["fingerprint"] = "0" * 64
-    (tmp_path / "t/config.json").write_text(json.dumps(config))
+    write_json(tmp_path / "t/config.json", config)
     words = ["distill", str(teacher / "data"), "--teacher", str(tmp_path / "t"), "--no-alone"]
     assert main([*words, "--out", str(tmp_path / "run"), *STUDENT]) == 0
     assert "it may have learnt from rows it is measured on here" in capsys.readouterr().err

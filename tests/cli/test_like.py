@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from edited import write_json
 from failing import error_of
 
 from ctrkit.cli import main
@@ -58,7 +59,7 @@ def test_differences_are_said_before(run, tmp_path, capsys):
     config = json.loads(path.read_text())
     config["versions"]["torch"] = "1.0"
     config["data"]["fingerprint"] = "0"
-    path.write_text(json.dumps(config))
+    write_json(path, config)
     out = ["--out", str(tmp_path / "new")]
     assert main(["train", "--like", str(tmp_path / "old"), *out]) == 0
     said = capsys.readouterr().err
@@ -76,10 +77,10 @@ def test_mistakes(run, tmp_path, capsys):
     path = tmp_path / "old" / "config.json"
     config = json.loads(path.read_text())
     config["data"]["path"] = "gone"
-    path.write_text(json.dumps(config))
+    write_json(path, config)
     message = error_of(["train", "--like", str(tmp_path / "old"), *out], capsys)
     assert "are not in" in message
     config["distill"] = {}
-    path.write_text(json.dumps(config))
+    write_json(path, config)
     message = error_of(["train", "--like", str(tmp_path / "old"), *out], capsys)
     assert "got a distilled student" in message

@@ -18,7 +18,7 @@ from ctrkit.data.synthetic import generate
 from ctrkit.training import latency
 from ctrkit.training.checkpoints import unfinished
 
-TIMES = {"seconds", "elapsed_seconds", "rows_per_second"}
+TIMES = {"seconds", "elapsed_seconds", "rows_per_second", "checksum"}
 SMALL = ["--epochs", "2", "--batch-size", "256", "--embedding-dim", "4", "--depth", "2"]
 
 

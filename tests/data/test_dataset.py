@@ -9,6 +9,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from edited import edit_json, write_json
 
 from ctrkit.data import Dataset, load, prepare
 
@@ -59,7 +60,7 @@ def test_an_id_out_of_range_is_named(prepared, bad):
     message = rf"ids.npy, row 7: field user has id {bad} but its ids end at 10; encode with"
     with pytest.raises(ValueError, match=message):
         load(prepared.path)
-    assert load(prepared.path, check_ids=False).train.ids[7, 0] == bad
+    assert load(prepared.path, check=False).train.ids[7, 0] == bad
 
 
 def test_pickling_opens_the_files_again(prepared):
@@ -161,15 +162,14 @@ def drop_values(folder):
 
 
 def other_version(folder):
-    path = folder / "schema.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 0}))
+    edit_json(folder / "schema.json", format_version=0)
 
 
 def forget_rows(folder):
     path = folder / "schema.json"
     plain = json.loads(path.read_text())
     del plain["prepared"]["parts"]["valid"]
-    path.write_text(json.dumps(plain))
+    write_json(path, plain)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from edited import edit_json, write_json
 
 from ctrkit.data import Encoder, Field, Schema
 from ctrkit.data.encode import SCHEMA_FILE, Statistics
@@ -220,8 +221,7 @@ def damage_json(folder):
 
 
 def damage_version(folder):
-    plain = json.loads((folder / SCHEMA_FILE).read_text())
-    (folder / SCHEMA_FILE).write_text(json.dumps(plain | {"format_version": 99}))
+    edit_json(folder / SCHEMA_FILE, format_version=99)
 
 
 def damage_vocabulary(folder):
@@ -248,7 +248,7 @@ def change(*keys, to=None):
             del inner[keys[-1]]
         else:
             inner[keys[-1]] = to
-        (folder / SCHEMA_FILE).write_text(json.dumps(plain))
+        write_json(folder / SCHEMA_FILE, plain)
 
     return damage
 
@@ -261,7 +261,10 @@ def change(*keys, to=None):
         (damage_version, "schema.json must have format_version 1, got 99; prepare the log again"),
         (damage_vocabulary, "003_age.txt does not exist, the folder is not whole"),
         (damage_size, "003_age.txt must hold 2 categories, got 1"),
-        (damage_encoding, "003_age.txt: 'utf-8' codec can't decode"),
+        (
+            damage_encoding,
+            "003_age.txt is damaged: it is not what was written",
+        ),
         (change("schema"), "schema.json is damaged: it must hold schema$"),
         (change("statistics"), "schema.json is damaged: it must hold statistics$"),
         (change("vocabulary_sizes"), "schema.json is damaged: it must hold vocabulary_sizes$"),

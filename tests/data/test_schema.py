@@ -78,7 +78,7 @@ TOML_ERRORS = [
     ('[fields]\na = { min_count = "3" }\n', "option 'min_count' must be int or nothing, got '3'"),
     ("[fields]\na = 3\n", "field a: must be a kind or a table, got 3"),
     ('[fields]\na = { name = "b" }\n', "the name is the key"),
-    ("label = \n", "is not TOML"),
+    ("label = \n", "must be TOML"),
     ("fields = 3\n", "fields must be a table, got 3"),
     ('label = "\xe9"\n[fields]\na = "categorical"\n', "must be UTF-8, 'utf-8' codec can't"),
     ('[fields]\nt = { kind = "timestamp", time_format = "%Q" }\n', "field t: time_format must"),

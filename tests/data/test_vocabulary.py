@@ -34,22 +34,25 @@ def test_an_empty_vocabulary_knows_missing_from_rare():
 
 
 @pytest.mark.parametrize("texts", [TEXTS, ["only"], [], ["a", "b"]])
-def test_files_give_back_the_vocabulary(tmp_path, texts):
-    path = tmp_path / "vocabulary.txt"
-    Vocabulary(Tokens.from_texts(texts)).save(path)
-    assert Vocabulary.load(path).tokens.texts() == texts
-    assert path.read_bytes().count(b"\n") == len(texts)
+def test_files_give_back_the_vocabulary(texts):
+    content = Vocabulary(Tokens.from_texts(texts)).to_bytes()
+    assert Vocabulary.from_bytes(content, where="a file").tokens.texts() == texts
+    assert content.count(b"\n") == len(texts)
 
 
 @pytest.mark.parametrize(
     ("lines", "message"),
-    [("a\nb\na\n", "categories must differ, got 'a' twice"), ("a\n\n", "must not be empty")],
+    [
+        (b"a\nb\na\n", "categories must differ, got 'a' twice"),
+        (b"a\n\n", "must not be empty"),
+        (b"a\nb", "every category must end its line, got b'b' without"),
+        (b"a\n\xff\n", "'utf-8' codec can't decode"),
+        (b"a\0\n", "must not hold a zero byte"),
+    ],
 )
-def test_a_damaged_file_is_refused(tmp_path, lines, message):
-    path = tmp_path / "vocabulary.txt"
-    path.write_text(lines)
+def test_a_damaged_file_is_refused(lines, message):
     with pytest.raises(ValueError, match=rf"vocabulary.txt: .*{message}"):
-        Vocabulary.load(path)
+        Vocabulary.from_bytes(lines, where="vocabulary.txt")
 
 
 def test_order_is_by_count_then_by_text():

@@ -1,6 +1,5 @@
 """Teachers and their cached logits: computed once, refused where they do not belong."""
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -9,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from edited import edit_json
 from small import DATA, make_teacher, unchanged, weights
 from torch import nn
 
@@ -74,7 +74,7 @@ def test_a_teacher_is_run_once_for_a_data_set(teacher, data):
     assert (first.reused, again.reused) == (False, True)
     assert np.array_equal(first.train, again.train)
     assert np.array_equal(first.valid, again.valid)
-    assert isinstance(first.train, np.memmap)  # kept on the disk, not in memory as well
+    assert isinstance(first.train.base, np.memmap)  # kept on the disk, not in memory as well
 
 
 def test_a_callable_without_a_fingerprint_is_not_kept(teacher, data):
@@ -170,8 +170,7 @@ def test_a_damaged_description_is_refused(content, teacher, data):
 
 def test_another_format_version_is_refused(teacher, data):
     kept = teacher_logits(teacher, data).folder
-    described = json.loads((kept / "logits.json").read_text()) | {"format_version": 99}
-    (kept / "logits.json").write_text(json.dumps(described))
+    edit_json(kept / "logits.json", format_version=99)
     with pytest.raises(ValueError, match="must have format version 1, got 99"):
         teacher_logits(teacher, data)
 
