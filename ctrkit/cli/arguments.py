@@ -23,6 +23,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", _HelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+        self.two_words: dict[str, tuple[str, ...]] = {}
+        """Flag -> first words of those of its values that have two, ``--flag stop-after 10``."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; an unknown option is refused first, or a missing one would be blamed."""
@@ -31,7 +33,18 @@ class Parser(argparse.ArgumentParser):
                 name = word.split("=")[0]
                 if word.startswith("--") and name not in self._option_string_actions:
                     self.error(f"unknown option {name}{suggest(name, self._option_string_actions)}")
-        return super().parse_known_args(args, namespace)
+        return super().parse_known_args(self._joined(args), namespace)
+
+    def _joined(self, args: Any) -> Any:
+        if args is None or not self.two_words:
+            return args
+        words: list[str] = []
+        for word in args:
+            if len(words) > 1 and words[-1] in self.two_words.get(words[-2], ()):
+                words[-1] += f" {word}"
+            else:
+                words.append(word)
+        return words
 
     def error(self, message: str) -> NoReturn:
         """Leave with status 2 and one line; the usage is a ``--help`` away."""
@@ -44,7 +57,10 @@ class _HelpFormatter(argparse.HelpFormatter):
 
 
 def add_options(parser: argparse.ArgumentParser, title: str, *classes: type) -> None:
-    """Add an option for every field of the dataclasses; a name that several have is added once."""
+    """Add an option for every field of the dataclasses; a name that several have is added once.
+
+    A choice of two words, such as ``"stop-after N"``, may be given as two.
+    """
     group = parser.add_argument_group(title)
     for cls in classes:
         kinds = option_types(cls)
@@ -56,6 +72,9 @@ def add_options(parser: argparse.ArgumentParser, title: str, *classes: type) -> 
                 if field.metadata["help"] not in (action.help or ""):
                     action.help = f"{field.metadata['help']}; {action.help}"
                 continue
+            pairs = [choice.split()[0] for choice in field.metadata["choices"] if " " in choice]
+            if pairs and isinstance(parser, Parser):
+                parser.two_words[flag] = tuple(pairs)
             group.add_argument(
                 flag,
                 dest=field.name,

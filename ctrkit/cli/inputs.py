@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from ctrkit.cli.arguments import add_options, given
 from ctrkit.cli.progress import PrepareBar
 from ctrkit.data import PrepareConfig, PreparedData, load, prepare
+from ctrkit.data.skip import SKIPPED_FILE
 
 PREPARED_WITH = ("split", "fractions", "vocabulary_from", "time_column")
 """Options that ``schema.json`` records, so that they can be compared. The seed trains as well."""
@@ -27,9 +29,9 @@ def add_raw_files(parser: argparse.ArgumentParser) -> None:
 def prepare_from(
     arguments: argparse.Namespace, config: PrepareConfig, files: list[Path], out: Path
 ) -> PreparedData:
-    """Prepare raw files as the command line says, under a bar."""
+    """Prepare raw files as the command line says, under a bar; tell how many rows were skipped."""
     with PrepareBar() as bar:
-        return prepare(
+        data = prepare(
             files,
             out=out,
             schema=arguments.schema,
@@ -38,6 +40,14 @@ def prepare_from(
             progress=bar,
             **vars(config),
         )
+    if data.num_skipped:
+        num_rows = data.num_skipped + sum(len(part) for part in (data.train, data.valid, data.test))
+        print(
+            f"skipped {data.num_skipped:,} of {num_rows:,} rows, which cannot be read: "
+            f"{data.path / SKIPPED_FILE}",
+            file=sys.stderr,
+        )
+    return data
 
 
 def is_prepared(inputs: list[Path]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ctrkit.data.skip import BAD_ROWS, most_bad_rows
 from ctrkit.data.sources import FORMATS
 from ctrkit.data.split import check_fractions
 from ctrkit.options import check_choice, check_not_negative, check_positive, option
@@ -36,6 +37,9 @@ class PrepareConfig:
         None, "categories seen less often share one id; for fields without a threshold of their own"
     )
     time_column: str | None = option(None, "column that split 'time' goes by")
+    bad_rows: str = option(
+        "error", "rows that cannot be read: fail, leave them out, or at most N", choices=BAD_ROWS
+    )
     force: bool = option(False, "replace an existing folder of other data")
     num_workers: int | None = option(None, "threads; one per processor, at most 8, if not given")
 
@@ -46,6 +50,7 @@ class PrepareConfig:
         check_choice("split", self.split, SPLITS)
         check_choice("vocabulary_from", self.vocabulary_from, COUNTED_ROWS)
         check_fractions(self.fractions)
+        most_bad_rows(self.bad_rows)
         check_not_negative(seed=self.seed)
         if self.seed >= 1 << 63:
             raise ValueError(f"seed must be below 2**63, got {self.seed}")

@@ -159,7 +159,8 @@ class PreparedData:
         train, valid, test: the `Dataset` of each part; one may have no rows.
         encoder: the `Encoder` that made them.
         info: what ``schema.json`` records of the preparation: ``fingerprint``, ``options``,
-            ``sources`` and, per part, ``rows`` and ``clicks``.
+            ``sources``, how many rows of theirs were ``skipped`` and, per part, ``rows`` and
+            ``clicks``.
 
     Raises:
         FileNotFoundError: if the folder is not there or not whole.
@@ -210,6 +211,11 @@ class PreparedData:
     def cardinalities(self) -> tuple[int | FieldShape, ...]:
         """What a model must know of each field."""
         return self.encoder.cardinalities
+
+    @property
+    def num_skipped(self) -> int:
+        """Number of bad rows that were left out, which ``skipped.tsv`` in the folder lists."""
+        return sum(self.info.get("skipped", {}).values())
 
     def keep(self, folder: TemporaryFolder) -> PreparedData:
         """Keep a temporary folder for as long as this object or one of its parts lives."""

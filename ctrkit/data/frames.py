@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import hashlib
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import infer_dtype, is_datetime64_any_dtype, is_hashable
 
+from ctrkit.data.bad_rows import BadRow, BadRowsError, SkippedRow
 from ctrkit.data.readers import check_file
 from ctrkit.data.schema import DEFAULT_SEPARATOR, MULTIVALUED, Schema, unique_names
 from ctrkit.data.table import Table
@@ -36,6 +39,7 @@ class FrameBlock:
         frame: the rows.
         separators: of the multi-valued columns, whose lists are joined by it.
         fraction: how much of the source lies before the end of the block.
+        kept: number of each row in the block as it was, where rows were left out since.
     """
 
     source: str
@@ -43,35 +47,49 @@ class FrameBlock:
     frame: pd.DataFrame
     separators: Mapping[str, str]
     fraction: float
+    kept: npt.NDArray[np.int64] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(map(str, self.frame.columns))
 
+    @property
+    def num_lines(self) -> int:
+        """Number of rows."""
+        return len(self.frame)
+
     def table(self, wanted: Collection[str]) -> Table:
         """Return the wanted columns (see `Block`)."""
 
-        def where(row: int) -> str:
-            return f"{self.source}, row {self.first_row + row + 1}"
+        def place(row: int) -> str:
+            return f"{self.source}, row {self._number(row)}"
 
         found = {}
         for position, name in enumerate(self.columns):
             if name not in wanted:
                 continue
             cells = self.frame.iloc[:, position]
+            separator = self.separators.get(name)
             try:
-                found[name] = _column(cells, self.separators.get(name))
-            except ValueError as error:
-                raise ValueError(f"{where(0)} and below: column {name}: {error}") from error
-            except (TypeError, NotImplementedError) as error:
-                row = next((row for row, cell in enumerate(cells) if not is_hashable(cell)), 0)
-                raise ValueError(
-                    f"{where(row)}: column {name} must hold single values, got a "
-                    f"{type(cells.iloc[row]).__name__}; join it into one text, or give the field "
-                    'kind "multivalued"'
-                ) from error
-        return Table(len(self.frame), found, where)
+                found[name] = _column(cells, separator)
+            except (ValueError, TypeError, NotImplementedError) as error:
+                raise BadRowsError(place, _bad_cells(name, cells, separator, error)) from error
+        return Table(len(self.frame), found, lambda: np.arange(len(self.frame) + 1), place)
+
+    def _number(self, row: int) -> int:
+        return self.first_row + 1 + (row if self.kept is None else int(self.kept[row]))
+
+    def skipped(self, row: BadRow) -> SkippedRow:
+        """Return a row as a list of skipped rows shows it."""
+        cells = (self.frame.iat[row.start, column] for column in range(self.frame.shape[1]))
+        content = "\t".join(map(str, cells))
+        return SkippedRow(self.source, "row", self._number(row.start), row.reason, content)
+
+    def without(self, is_bad: npt.NDArray[np.bool_]) -> FrameBlock:
+        """Return the block without some of its rows (see `Block`)."""
+        kept = np.flatnonzero(~is_bad) if self.kept is None else self.kept[~is_bad]
+        return dataclasses.replace(self, frame=self.frame[~is_bad], kept=kept)
 
 
 class FrameSource:
@@ -220,6 +238,29 @@ def _column(series: pd.Series[Any], separator: str | None) -> Column:
         codes = np.where(missing, len(texts), codes)
         texts.append("")
     return Column(smallest(codes, len(texts)), Tokens.from_texts(texts))
+
+
+def _bad_cells(
+    name: str, cells: pd.Series[Any], separator: str | None, error: Exception
+) -> Iterator[BadRow]:
+    """Yield the rows for which `_column` raises an error."""
+    has_found = False
+    for row, cell in enumerate(cells):
+        try:
+            value = cell if separator is None else _join(cell, separator)
+            if is_hashable(value):
+                Tokens.from_texts([text_of(value)])
+                continue
+            reason = (
+                f" must hold single values, got a {type(value).__name__}; join it into one text, "
+                'or give the field kind "multivalued"'
+            )
+        except ValueError as wrong:
+            reason = f": {wrong}"
+        has_found = True
+        yield BadRow(row, row + 1, f"column {name}{reason}")
+    if not has_found:
+        yield BadRow(0, len(cells), f"column {name}: {error}")
 
 
 def _holds_objects(series: pd.Series[Any]) -> bool:

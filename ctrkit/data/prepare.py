@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ctrkit.data.bad_rows import SkippedRow
 from ctrkit.data.config import PrepareConfig, Progress
 from ctrkit.data.dataset import PreparedData, load
 from ctrkit.data.encode import (
@@ -42,6 +43,13 @@ from ctrkit.data.passes import (
     read_block,
 )
 from ctrkit.data.schema import TIMESTAMP, Field, Schema
+from ctrkit.data.skip import (
+    SKIPPED_FILE,
+    Listing,
+    SkippedRows,
+    most_bad_rows,
+    read_good_rows,
+)
 from ctrkit.data.sources import PathLike, SourceLike, open_sources, resolve_schema
 from ctrkit.data.split import (
     PARTS,
@@ -61,10 +69,13 @@ from ctrkit.options import (
     to_mapping,
 )
 
-_NOT_IN_FINGERPRINT = ("force", "num_workers", "format", "label", "min_count")
+_NOT_IN_FINGERPRINT = ("force", "num_workers", "format", "label", "min_count", "bad_rows")
 """Options that change nothing, or that the schema in the fingerprint has taken in."""
 
 ProgressCallback = Callable[[Progress], None]
+
+_ReadBlock = tuple[StoredBlock | None, Iterable[SkippedRow]]
+"""A block, None where no row of it is good, and its bad rows."""
 
 
 def prepare(
@@ -94,7 +105,8 @@ def prepare(
 
     Raises:
         FileNotFoundError: if a file does not exist.
-        ValueError: if an option, the schema or a row is wrong, naming file, line and column.
+        ValueError: if an option, the schema or a row is wrong, naming file, line and column; if
+            more rows are bad than ``bad_rows`` allows, or all of a file.
         FileExistsError: if the folder holds something else, or is damaged.
         OSError: if the folder cannot be written.
 
@@ -105,11 +117,14 @@ def prepare(
         PreparedData(train 16, valid 2, test 2 rows, 1 fields, 4 ids)
     """
     config = PrepareConfig(**options)
-    resolved = resolve_schema(source, format=config.format, schema=schema, label=config.label)
+    skip = config.bad_rows != "error"
+    resolved = resolve_schema(
+        source, format=config.format, schema=schema, label=config.label, skip=skip
+    )
     if config.min_count is not None:
         resolved = dataclasses.replace(resolved, min_count=config.min_count)
     sources = {
-        part: open_sources(given, format=config.format)
+        part: open_sources(given, format=config.format, skip=skip)
         for part, given in zip(PARTS, (source, valid, test), strict=True)
         if given is not None
     }
@@ -139,13 +154,15 @@ class _Preparation:
             workers = self.config.num_workers or default_workers()
             spill = folder / "spill"
             spill.mkdir()
+            skipped = SkippedRows(folder / SKIPPED_FILE, most_bad_rows(self.config.bad_rows))
             with ThreadPoolExecutor(workers) as pool:
-                blocks = self._read(pool, workers, spill, time_field)
+                with skipped:
+                    blocks = self._read(pool, workers, spill, time_field, skipped)
                 counted = self._count(pool, workers, spill, blocks)
                 encoder = self._fit(pool, workers, counted)
                 sums = self._write(pool, workers, folder, counted, encoder)
             shutil.rmtree(spill)
-            encoder.save(folder, extra={"prepared": self._info(counted, sums)})
+            encoder.save(folder, extra={"prepared": self._info(counted, sums, skipped)})
         return load(out, check=False)
 
     def _time_field(self) -> Field | None:
@@ -210,11 +227,19 @@ class _Preparation:
             raise FileExistsError(f"{error}; or replace it with force") from error
         if fingerprint == self._fingerprint():
             try:
-                return load(out)
+                data = load(out)
             except (FileNotFoundError, ValueError) as error:
                 if self.config.force:
                     return None
                 raise FileExistsError(f"{error}; prepare it again with force") from error
+            most = most_bad_rows(self.config.bad_rows)
+            if most is None or data.num_skipped <= most:
+                return data
+            raise ValueError(
+                f"{out} holds this log without {data.num_skipped:,} rows that cannot be read, "
+                f"listed in {data.path / SKIPPED_FILE}; bad_rows {self.config.bad_rows!r} allows "
+                f"{most or 'none'}"
+            )
         if self.config.force:
             return None
         raise FileExistsError(
@@ -223,31 +248,51 @@ class _Preparation:
         )
 
     def _read(
-        self, pool: ThreadPoolExecutor, workers: int, spill: Path, time_field: Field | None
+        self,
+        pool: ThreadPoolExecutor,
+        workers: int,
+        spill: Path,
+        time_field: Field | None,
+        skipped: SkippedRows,
     ) -> dict[str, list[StoredBlock]]:
-        num_sources = sum(map(len, self.sources.values()))
+        order = [(part, source) for part, sources in self.sources.items() for source in sources]
+        rows_of = [0] * len(order)
         found: dict[str, list[StoredBlock]] = {part: [] for part in self.sources}
-        num_rows = num_blocks = 0
-        done = 0
+        num_blocks = 0
 
-        def tasks() -> Iterator[tuple[Callable[[], StoredBlock], tuple[str, float]]]:
-            nonlocal num_blocks, done
-            for part, sources in self.sources.items():
+        def tasks() -> Iterator[tuple[Callable[[], _ReadBlock], tuple[int, float]]]:
+            nonlocal num_blocks
+            for index, (part, source) in enumerate(order):
                 time = time_field if part == "train" else None
-                for source in sources:
-                    for block in source.blocks(self.schema):
-                        self._check_columns(block, time)
-                        path = spill / f"cells-{num_blocks:06d}"
-                        task = functools.partial(read_block, block, self.schema, time, path)
-                        yield task, (part, (done + block.fraction) / num_sources)
-                        num_blocks += 1
-                    done += 1
+                for block in source.blocks(self.schema):
+                    self._check_columns(block, time)
+                    path = spill / f"cells-{num_blocks:06d}"
+                    task = functools.partial(self._read_block, block, time, path)
+                    yield task, (index, (index + block.fraction) / len(order))
+                    num_blocks += 1
 
-        for block, (part, fraction) in in_order(pool, tasks(), workers + 1):
-            found[part].append(block)
-            num_rows += block.num_rows
-            self.progress(Progress("read", num_rows, min(fraction, 1.0)))
+        for (block, bad_rows), (index, fraction) in in_order(pool, tasks(), workers + 1):
+            part, _ = order[index]
+            skipped.add(part, bad_rows)
+            if block is not None:
+                found[part].append(block)
+                rows_of[index] += block.num_rows
+            self.progress(Progress("read", sum(rows_of), min(fraction, 1.0)))
+        for (_, source), num_rows in zip(order, rows_of, strict=True):
+            if not num_rows:
+                first = skipped.first.get(source.name)
+                hint = f" that can be read; the first bad one: {first}" if first else ""
+                raise ValueError(f"{source.name} holds no rows{hint}")
         return found
+
+    def _read_block(self, block: Block, time_field: Field | None, path: Path) -> _ReadBlock:
+        def read(block: Block) -> StoredBlock:
+            return read_block(block, self.schema, time_field, path)
+
+        if self.config.bad_rows == "error":
+            return read(block), ()
+        bad_rows = Listing(path)
+        return read_good_rows(block, read, bad_rows.add), bad_rows
 
     def _check_columns(self, block: Block, time_field: Field | None) -> None:
         known = [self.schema.label, *(field.name for field in self.schema.fields)]
@@ -366,7 +411,10 @@ class _Preparation:
             return [writer.checksums() for writer in writers]
 
     def _info(
-        self, counted: Sequence[CountedBlock], sums: Sequence[dict[str, str]]
+        self,
+        counted: Sequence[CountedBlock],
+        sums: Sequence[dict[str, str]],
+        skipped: SkippedRows,
     ) -> dict[str, Any]:
         rows = np.sum([block.rows for block in counted], axis=0).tolist()
         clicks = np.sum([block.clicks for block in counted], axis=0).tolist()
@@ -379,6 +427,7 @@ class _Preparation:
                 part: [source.content_hash() for source in sources]
                 for part, sources in self.sources.items()
             },
+            "skipped": {part: skipped.counts[part] for part in self.sources},
             "parts": {
                 part: {"rows": number, "clicks": clicked, "crc32": crc32}
                 for part, number, clicked, crc32 in zip(PARTS, rows, clicks, sums, strict=True)

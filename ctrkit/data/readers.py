@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import functools
 import gzip
 import hashlib
 import io
@@ -10,20 +12,34 @@ import lzma
 import os
 import re
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
-from ctrkit.data.lines import Layout, csv_options, parse_lines
+from ctrkit.data.bad_rows import BadRow, SkippedRow
+from ctrkit.data.lines import (
+    Layout,
+    compressed,
+    csv_options,
+    parse_lines,
+    quotes_in_order,
+    records,
+)
 from ctrkit.data.schema import Schema, unique_names
 from ctrkit.data.table import Table
 from ctrkit.data.tokens import Keys
 
 BLOCK_BYTES = 16 << 20
 MAX_LINE_BYTES = 256 << 20
+
+_NUM_FIRST_LINES = 1000
+"""Lines that tell the columns of a file without header where its first line may be bad."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PACKED = {
@@ -48,6 +64,7 @@ class TextBlock:
         num_bytes: how many bytes are in use; the last is a line end.
         layout: how a line is cut into cells.
         fraction: how much of the file lies before the end of the block.
+        kept: number of each line in the block as it was read, where lines were left out since.
     """
 
     source: str
@@ -56,19 +73,55 @@ class TextBlock:
     num_bytes: int
     layout: Layout
     fraction: float
+    kept: npt.NDArray[np.int64] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the cells of a line."""
         return self.layout.columns
 
+    @property
+    def num_lines(self) -> int:
+        """Number of lines."""
+        return len(self._ends)
+
+    @property
+    def _data(self) -> npt.NDArray[np.uint8]:
+        return self.words.view(np.uint8)[: self.num_bytes]
+
+    @functools.cached_property
+    def _ends(self) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(self._data == ord("\n")) + 1
+
     def table(self, wanted: Collection[str]) -> Table:
         """Return the wanted columns (see `Block`)."""
 
-        def where(line: int) -> str:
-            return f"{self.source}, line {self.first_line + line}"
+        def place(line: int) -> str:
+            return f"{self.source}, line {self._number(line)}"
 
-        return parse_lines(self.words, self.num_bytes, self.layout, wanted, where)
+        return parse_lines(self.words, self.num_bytes, self.layout, wanted, place)
+
+    def _number(self, line: int) -> int:
+        return self.first_line + (line if self.kept is None else int(self.kept[line]))
+
+    def skipped(self, row: BadRow) -> SkippedRow:
+        """Return a row as a list of skipped rows shows it."""
+        start = self._ends[row.start - 1] if row.start else 0
+        content = self._data[start : self._ends[row.end - 1]].tobytes()
+        return SkippedRow(
+            self.source,
+            "line",
+            self._number(row.start),
+            row.reason,
+            content.decode("utf-8", "surrogateescape").rstrip("\r\n"),
+        )
+
+    def without(self, is_bad: npt.NDArray[np.bool_]) -> TextBlock:
+        """Return the block without some of its lines (see `Block`)."""
+        is_kept = np.repeat(~is_bad, np.diff(self._ends, prepend=0))
+        words, data = compressed(self._data, is_kept)
+        kept = np.flatnonzero(~is_bad) if self.kept is None else self.kept[~is_bad]
+        return dataclasses.replace(self, words=words, num_bytes=len(data), kept=kept)
 
 
 class TextSource:
@@ -77,15 +130,23 @@ class TextSource:
     Args:
         path: the file.
         block_bytes: size of a block; None for `BLOCK_BYTES`. No result depends on it.
+        skip: bad rows will be left out: no row may then hide the rows after it.
 
     Raises:
         FileNotFoundError: if the file does not exist.
         ValueError: if it is a directory, an archive, or packed in another way.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, block_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        block_bytes: int | None = None,
+        skip: bool = False,
+    ) -> None:
         self._path = Path(path)
         self.name = str(path)
+        self._skip = skip
         self._block_bytes = block_bytes or BLOCK_BYTES
         self._hash: str | None = None
         check_file(self._path)
@@ -107,11 +168,11 @@ class TextSource:
             line = 1
             try:
                 for words, num_bytes in _whole_lines(
-                    _decompressed(hashed), self._block_bytes, schema, self.name
+                    _decompressed(hashed), self._block_bytes, schema, self.name, self._skip
                 ):
                     data = words.view(np.uint8).data[:num_bytes]
                     if not columns:
-                        columns, skip = _columns(data, schema, self.name)
+                        columns, skip = _columns(data, schema, self.name, self._skip)
                         words, num_bytes = _without(words, num_bytes, skip)
                         line += bytes(data[:skip]).count(b"\n")
                         if not num_bytes:
@@ -191,7 +252,7 @@ def _decompressed(file: _HashedFile) -> io.BufferedIOBase:
 
 
 def _whole_lines(
-    stream: io.BufferedIOBase, block_bytes: int, schema: Schema, name: str
+    stream: io.BufferedIOBase, block_bytes: int, schema: Schema, name: str, skip: bool
 ) -> Iterator[tuple[Keys, int]]:
     """Return buffers of whole lines, each with the number of bytes in use."""
     carry = b""
@@ -208,7 +269,10 @@ def _whole_lines(
             if end:
                 yield words, end
             return
-        cut = _last_line_end(data[:end], schema.quote) or _last_record_end(data[:end], schema)
+        if skip:
+            cut = _last_good_line_end(data[:end], schema)
+        else:
+            cut = _last_line_end(data[:end], schema.quote) or _last_record_end(data[:end], schema)
         carry = bytes(data[cut:end])
         if cut:
             yield words, cut
@@ -253,10 +317,40 @@ def _last_record_end(data: memoryview, schema: Schema) -> int:
     return ends[-2]
 
 
-def _columns(data: memoryview, schema: Schema, name: str) -> tuple[tuple[str, ...], int]:
+def _last_good_line_end(data: memoryview, schema: Schema) -> int:
+    """Return the end of the last row, where rows may be bad, or 0.
+
+    A row that is longer than the data is bad: a quote that is never closed would make one row of
+    the rest of the file.
+    """
+    array = np.frombuffer(data, dtype=np.uint8)
+    layout = Layout(schema.file_columns, schema.separator, schema.quote)
+    end = _last_line_end(data, schema.quote) if quotes_in_order(array, layout) else 0
+    if end or not schema.quote:
+        return end
+    line_ends = np.flatnonzero(array == ord("\n")) + 1
+    if not line_ends.size:
+        return 0
+    num_lines = 0
+    for row in records(bytes(data[: line_ends[-1]]), layout, goes_on=True):
+        num_lines = row.end
+    return int(line_ends[num_lines - 1])
+
+
+def _columns(
+    data: memoryview, schema: Schema, name: str, skip_bad: bool
+) -> tuple[tuple[str, ...], int]:
     """Return the names of the columns and the number of bytes of the header."""
     skip = len(_BYTE_ORDER_MARK) if bytes(data[:3]) == _BYTE_ORDER_MARK else 0
     stream = io.BytesIO(data[skip:])
+    if skip_bad and not schema.header:
+        # The first line may be bad.
+        separator = schema.separator.encode()
+        found = Counter(line.count(separator) + 1 for line in islice(stream, _NUM_FIRST_LINES))
+        best = max(_headerless(schema), key=lambda columns: found[len(columns)])
+        if found[len(best)]:
+            return best, skip
+        stream.seek(0)
     # Decoded line by line, because the rest of the block may be anything.
     lines = (line.decode("utf-8") for line in stream)
     reader = csv.reader(lines, **csv_options(schema.separator, schema.quote))
@@ -268,15 +362,20 @@ def _columns(data: memoryview, schema: Schema, name: str) -> tuple[tuple[str, ..
         raise ValueError(f"{name} is empty")
     if schema.header:
         return unique_names(first, f"{name}, line 1"), skip + stream.tell()
-    columns = schema.file_columns
-    unlabelled = tuple(column for column in columns if column != schema.label)
-    for candidate in (columns, unlabelled):
+    for candidate in _headerless(schema):
         if len(first) == len(candidate):
             return candidate, skip
+    columns = schema.file_columns
     raise ValueError(
         f"{name}, line 1: must have {len(columns)} columns, got {len(first)}; "
         f"they begin with {', '.join(columns[:3])} and are separated by {schema.separator!r}"
     )
+
+
+def _headerless(schema: Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns that a file without header may have: with the label, and without."""
+    columns = schema.file_columns
+    return columns, tuple(column for column in columns if column != schema.label)
 
 
 def _without(words: Keys, num_bytes: int, skip: int) -> tuple[Keys, int]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ctrkit.data.avazu import AVAZU
-from ctrkit.data.cells import is_number, is_whole
+from ctrkit.data.bad_rows import SkippedRow
+from ctrkit.data.cells import is_number, is_whole, labels_of
 from ctrkit.data.criteo import CRITEO
 from ctrkit.data.frames import FrameSource, ParquetSource, is_parquet
 from ctrkit.data.readers import TextSource
 from ctrkit.data.schema import CATEGORICAL, NUMERIC, TIMESTAMP, Field, Schema
-from ctrkit.data.table import Source
+from ctrkit.data.skip import read_good_rows
+from ctrkit.data.table import Block, Source, Table
 from ctrkit.options import check_choice, suggest
 
 PathLike = str | os.PathLike[str]
@@ -44,6 +47,7 @@ def open_sources(
     *,
     format: str | None = None,  # noqa: A002
     block_bytes: int | None = None,
+    skip: bool = False,
 ) -> list[Source]:
     """Return the files or the frame that `source` names.
 
@@ -51,6 +55,7 @@ def open_sources(
         source: path, paths or frame.
         format: see `FORMATS`; None to go by the name of the file.
         block_bytes: size of the blocks of a text file, see `TextSource`.
+        skip: whether bad rows will be left out.
 
     Raises:
         FileNotFoundError: if a file does not exist.
@@ -64,14 +69,19 @@ def open_sources(
     paths = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     if not paths:
         raise ValueError("source must name at least one file, got none")
-    return [_open(path, format, block_bytes) for path in paths]
+    return [_open(path, format, block_bytes, skip) for path in paths]
 
 
-def _open(path: PathLike, format: str | None, block_bytes: int | None) -> Source:  # noqa: A002
+def _open(
+    path: PathLike,
+    format: str | None,  # noqa: A002
+    block_bytes: int | None,
+    skip: bool,
+) -> Source:
     is_called_so = format is None and Path(path).suffix.lower() in _PARQUET_SUFFIXES
     if format == "parquet" or is_called_so or is_parquet(Path(path)):
         return ParquetSource(path)
-    return TextSource(path, block_bytes=block_bytes)
+    return TextSource(path, block_bytes=block_bytes, skip=skip)
 
 
 def resolve_schema(
@@ -80,6 +90,7 @@ def resolve_schema(
     format: str | None = None,  # noqa: A002
     schema: Schema | PathLike | None = None,
     label: str | None = None,
+    skip: bool = False,
 ) -> Schema:
     """Return the schema to read a source with: the given one, the format's, or an inferred one.
 
@@ -88,6 +99,7 @@ def resolve_schema(
         format: see `FORMATS`; None to go by the name of the file.
         schema: a `Schema`, the path of a ``schema.toml``, or None.
         label: name of the label column, if another than the schema's.
+        skip: whether bad rows will be left out.
 
     Raises:
         ValueError: if the format is unknown or cannot be told, or no column looks like a label.
@@ -99,7 +111,7 @@ def resolve_schema(
     elif format in _BUILT_IN:
         found = _BUILT_IN[format]
     else:
-        return infer_schema(source, format=format, label=label)
+        return infer_schema(source, format=format, label=label, skip=skip)
     return found if label is None else found.with_label(label)
 
 
@@ -108,6 +120,7 @@ def infer_schema(
     *,
     format: str | None = None,  # noqa: A002
     label: str | None = None,
+    skip: bool = False,
 ) -> Schema:
     """Guess a schema from the names of the columns and the first rows.
 
@@ -118,6 +131,8 @@ def infer_schema(
         source: path, paths or frame.
         format: see `FORMATS`; None to go by the name of the file.
         label: name of the label column.
+        skip: leave out rows of another number of columns, that are not text, or without a label
+            that is 0 or 1; otherwise the former are errors, and the label is not looked at.
 
     Raises:
         ValueError: if the format cannot be told, or no column looks like a label.
@@ -128,16 +143,16 @@ def infer_schema(
         >>> schema.label, [(field.name, field.kind) for field in schema.fields]
         ('click', [('user', 'categorical'), ('price', 'numeric')])
     """
-    opened = open_sources(source, format=format)[0]
+    opened = open_sources(source, format=format, skip=skip)[0]
     separator = "," if isinstance(source, pd.DataFrame) else _separator(opened, format)
     reading = Schema((Field("any"),), label="", separator=separator)
     block = next(iter(opened.blocks(reading)))
-    table = block.table(block.columns)
     chosen = _label(opened.name, block.columns) if label is None else label
     if chosen not in block.columns:
         raise ValueError(
             f"{opened.name}: unknown column {chosen!r}{suggest(chosen, block.columns)}"
         )
+    table = _first_good_rows(block, chosen) if skip else block.table(block.columns)
     dates: set[str] = set()
     if isinstance(opened, (FrameSource, ParquetSource)):
         dates = opened.date_columns()
@@ -157,6 +172,16 @@ def infer_schema(
         return dataclasses.replace(reading, fields=tuple(fields), label=chosen)
     except ValueError as error:
         raise ValueError(f"{opened.name}: {error}") from error
+
+
+def _first_good_rows(block: Block, label: str) -> Table:
+    def read(block: Block) -> Table:
+        table = block.table(block.columns)
+        labels_of(table, label)
+        return table
+
+    table = read_good_rows(block, read, deque[SkippedRow](maxlen=0).extend)
+    return read(block) if table is None else table  # the former raises the first error
 
 
 def _label(name: str, columns: Sequence[str]) -> str:

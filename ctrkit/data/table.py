@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from ctrkit.data.bad_rows import BadRow, BadRowsError, SkippedRow
 from ctrkit.data.schema import Schema
 from ctrkit.data.tokens import Column
+
+Place = Callable[[int], str]
+"""Line of a block, from 0 -> the file and line it came from, for messages."""
 
 
 @dataclass(frozen=True)
@@ -20,19 +24,36 @@ class Table:
     Args:
         num_rows: how many.
         columns: name -> `Column`.
-        where: row -> the file and line it came from, for messages.
+        lines: returns ``(N + 1,)``: the line of the block on which each row begins, and at last
+            the number of lines.
+        place: see `Place`.
     """
 
     num_rows: int
     columns: Mapping[str, Column]
-    where: Callable[[int], str]
+    lines: Callable[[], npt.NDArray[np.int64]]
+    place: Place
+
+    def where(self, row: int) -> str:
+        """Return the file and line that a row came from."""
+        return self.place(int(self.lines()[row]))
 
     def refuse(self, name: str, is_bad: npt.NDArray[np.bool_], must: str) -> NoReturn:
-        """Raise ``ValueError`` for the first row whose cell is one of the bad tokens."""
+        """Raise `BadRowsError` for the rows whose cell is one of the bad tokens."""
         column = self.columns[name]
-        row = int(np.flatnonzero(is_bad[column.codes])[0])
-        text = column.tokens.texts()[int(column.codes[row])]
-        raise ValueError(f"{self.where(row)}: column {name} must be {must}, got {text!r}")
+        texts = column.tokens.texts()
+        lines = self.lines()
+        raise BadRowsError(
+            self.place,
+            (
+                BadRow(
+                    int(lines[row]),
+                    int(lines[row + 1]),
+                    f"column {name} must be {must}, got {texts[column.codes[row]]!r}",
+                )
+                for row in np.flatnonzero(is_bad[column.codes])
+            ),
+        )
 
 
 class Block(Protocol):
@@ -50,12 +71,22 @@ class Block(Protocol):
     def fraction(self) -> float:
         """How much of the source lies before the end of the block, 0 to 1."""
 
+    @property
+    def num_lines(self) -> int:
+        """Number of its lines; of a frame, of its rows."""
+
     def table(self, wanted: Collection[str]) -> Table:
         """Return the wanted columns of the rows.
 
         Raises:
-            ValueError: if a row cannot be read, naming file and line.
+            BadRowsError: if rows cannot be read, naming file and line of the first.
         """
+
+    def skipped(self, row: BadRow) -> SkippedRow:
+        """Return a row as a list of skipped rows shows it."""
+
+    def without(self, is_bad: npt.NDArray[np.bool_]) -> Self:
+        """Return the block without some of its lines, ``(num_lines,)``, but not without all."""
 
 
 class Source(Protocol):
