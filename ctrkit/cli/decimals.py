@@ -19,12 +19,18 @@ def decimal_lines(values: npt.NDArray[np.float64]) -> bytes:
 
     A number is the 96 bits after its point, in three words of 32. Times 10,000, what passes the
     point are the next four decimals. That takes a tenth of the time of ``repr``, which looks for
-    the fewest digits, number by number, and is left for numbers outside ``[SMALLEST, 1)``.
+    the fewest digits, number by number, and is left for numbers outside ``[SMALLEST, 1)``. What is
+    no number is ``nan``.
 
     Example:
         >>> decimal_lines(np.array([0.5, 0.1]))
         b'0.500000000000000000000000\\n0.100000000000000005551115\\n'
     """
+    missing = np.isnan(values)
+    if missing.any():
+        texts = np.full(len(values), b"nan\n", dtype=object)
+        texts[~missing] = decimal_lines(values[~missing]).splitlines(keepends=True)
+        return b"".join(texts)
     if not ((values >= SMALLEST) & (values < 1)).all():
         return "".join(f"{value!r}\n" for value in values.tolist()).encode()
     words = []

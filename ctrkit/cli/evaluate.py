@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ctrkit.cli.inputs import is_prepared
+from ctrkit.cli.inputs import add_reading, is_prepared, skipping, tell_skipped
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import load
 from ctrkit.files import check_writable, save_json
@@ -25,6 +25,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as well")
     parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
+    add_reading(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -34,13 +35,19 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError("--on chooses rows of a prepared folder; raw files are scored whole")
     if arguments.json is not None:
         check_writable(arguments.json)
+    skipped = skipping(arguments)
+    if skipped is not None and is_prepared(inputs):
+        raise ValueError("--bad-rows is for raw files, a prepared folder has no bad rows")
     trained = Run(arguments.run, device=arguments.device)
     if is_prepared(inputs):
         name = arguments.on or "test"
         metrics = trained.evaluate_rows(load(inputs[0]), name)
     else:
         name = inputs[0].name if len(inputs) == 1 else f"{len(inputs)} files"
-        metrics = trained.evaluate_files(inputs)
+        metrics = trained.evaluate_files(inputs, skipped=skipped)
+        if skipped is not None:
+            first = next(iter(skipped.first.values()), None)
+            tell_skipped(skipped.total, metrics.rows, f"the first is {first}")
     print(metrics_table({name: metrics}))
     if arguments.json is not None:
         save_json(arguments.json, {name: metrics.to_dict()}, checksum=False)

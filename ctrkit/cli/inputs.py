@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ctrkit.cli.arguments import add_options, given
+from ctrkit.cli.arguments import add_options, collect, given
 from ctrkit.cli.progress import PrepareBar
-from ctrkit.data import PrepareConfig, PreparedData, load, prepare
-from ctrkit.data.skip import SKIPPED_FILE
+from ctrkit.data import PrepareConfig, PreparedData, ReadConfig, load, prepare
+from ctrkit.data.skip import SKIPPED_FILE, SkippedRows, most_bad_rows
 
 PREPARED_WITH = ("split", "fractions", "vocabulary_from", "time_column")
 """Options that ``schema.json`` records, so that they can be compared. The seed trains as well."""
@@ -40,14 +40,37 @@ def prepare_from(
             progress=bar,
             **vars(config),
         )
-    if data.num_skipped:
-        num_rows = data.num_skipped + sum(len(part) for part in (data.train, data.valid, data.test))
+    num_rows = sum(len(part) for part in (data.train, data.valid, data.test))
+    tell_skipped(data.num_skipped, num_rows, f"they are in {data.path / SKIPPED_FILE}")
+    return data
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add the options of reading raw files where they are not prepared."""
+    add_options(parser, "reading raw files", ReadConfig)
+
+
+def skipping(arguments: argparse.Namespace, path: Path | None = None) -> SkippedRows | None:
+    """Return what takes the bad rows of raw files; None where one is an error.
+
+    Args:
+        arguments: the parsed command line, see `add_reading`.
+        path: file that lists them.
+    """
+    config = collect({"read": ReadConfig}, arguments, {})["read"]
+    if config.bad_rows == "error":
+        return None
+    return SkippedRows(path, most_bad_rows(config.bad_rows))
+
+
+def tell_skipped(num_skipped: int, num_good: int, what_more: str) -> None:
+    """Say how many rows were skipped, where there are any."""
+    if num_skipped:
         print(
-            f"skipped {data.num_skipped:,} of {num_rows:,} rows, which cannot be read: "
-            f"{data.path / SKIPPED_FILE}",
+            f"skipped {num_skipped:,} of {num_skipped + num_good:,} rows, which cannot be read; "
+            f"{what_more}",
             file=sys.stderr,
         )
-    return data
 
 
 def is_prepared(inputs: list[Path]) -> bool:

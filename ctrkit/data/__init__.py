@@ -1,6 +1,6 @@
 """Raw logs into encoded rows: `prepare` and `load`, `Schema`, and the `Encoder` that serves."""
 
-from ctrkit.data.config import PrepareConfig, Progress
+from ctrkit.data.config import PrepareConfig, Progress, ReadConfig
 from ctrkit.data.dataset import Dataset, PreparedData, load
 from ctrkit.data.encode import Encoder, Rows
 from ctrkit.data.prepare import prepare
@@ -15,6 +15,7 @@ __all__ = [
     "PrepareConfig",
     "PreparedData",
     "Progress",
+    "ReadConfig",
     "Rows",
     "Schema",
     "built_in_schema",

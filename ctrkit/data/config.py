@@ -14,7 +14,23 @@ COUNTED_ROWS = ("train", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareConfig:
+class ReadConfig:
+    """Options of reading raw rows.
+
+    Raises:
+        ValueError: if an option is an unknown name.
+    """
+
+    bad_rows: str = option(
+        "error", "rows that cannot be read: fail, leave them out, or at most N", choices=BAD_ROWS
+    )
+
+    def __post_init__(self) -> None:
+        most_bad_rows(self.bad_rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig(ReadConfig):
     """Options of one preparation.
 
     Raises:
@@ -37,20 +53,17 @@ class PrepareConfig:
         None, "categories seen less often share one id; for fields without a threshold of their own"
     )
     time_column: str | None = option(None, "column that split 'time' goes by")
-    bad_rows: str = option(
-        "error", "rows that cannot be read: fail, leave them out, or at most N", choices=BAD_ROWS
-    )
     force: bool = option(False, "replace an existing folder of other data")
     num_workers: int | None = option(None, "threads; one per processor, at most 8, if not given")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "fractions", tuple(self.fractions))
         if self.format is not None:
             check_choice("format", self.format, FORMATS)
         check_choice("split", self.split, SPLITS)
         check_choice("vocabulary_from", self.vocabulary_from, COUNTED_ROWS)
         check_fractions(self.fractions)
-        most_bad_rows(self.bad_rows)
         check_not_negative(seed=self.seed)
         if self.seed >= 1 << 63:
             raise ValueError(f"seed must be below 2**63, got {self.seed}")

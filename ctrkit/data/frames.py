@@ -63,7 +63,7 @@ class FrameBlock:
         """Return the wanted columns (see `Block`)."""
 
         def place(row: int) -> str:
-            return f"{self.source}, row {self._number(row)}"
+            return f"{self.source}, row {self.number(row)}"
 
         found = {}
         for position, name in enumerate(self.columns):
@@ -77,14 +77,15 @@ class FrameBlock:
                 raise BadRowsError(place, _bad_cells(name, cells, separator, error)) from error
         return Table(len(self.frame), found, lambda: np.arange(len(self.frame) + 1), place)
 
-    def _number(self, row: int) -> int:
+    def number(self, row: int) -> int:
+        """Return the number of a row in the source, from 1."""
         return self.first_row + 1 + (row if self.kept is None else int(self.kept[row]))
 
     def skipped(self, row: BadRow) -> SkippedRow:
         """Return a row as a list of skipped rows shows it."""
         cells = (self.frame.iat[row.start, column] for column in range(self.frame.shape[1]))
         content = "\t".join(map(str, cells))
-        return SkippedRow(self.source, "row", self._number(row.start), row.reason, content)
+        return SkippedRow(self.source, "row", self.number(row.start), row.reason, content)
 
     def without(self, is_bad: npt.NDArray[np.bool_]) -> FrameBlock:
         """Return the block without some of its rows (see `Block`)."""

@@ -97,11 +97,12 @@ class TextBlock:
         """Return the wanted columns (see `Block`)."""
 
         def place(line: int) -> str:
-            return f"{self.source}, line {self._number(line)}"
+            return f"{self.source}, line {self.number(line)}"
 
         return parse_lines(self.words, self.num_bytes, self.layout, wanted, place)
 
-    def _number(self, line: int) -> int:
+    def number(self, line: int) -> int:
+        """Return the number of a line in the file, from 1."""
         return self.first_line + (line if self.kept is None else int(self.kept[line]))
 
     def skipped(self, row: BadRow) -> SkippedRow:
@@ -111,7 +112,7 @@ class TextBlock:
         return SkippedRow(
             self.source,
             "line",
-            self._number(row.start),
+            self.number(row.start),
             row.reason,
             content.decode("utf-8", "surrogateescape").rstrip("\r\n"),
         )

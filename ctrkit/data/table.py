@@ -82,6 +82,9 @@ class Block(Protocol):
             BadRowsError: if rows cannot be read, naming file and line of the first.
         """
 
+    def number(self, line: int) -> int:
+        """Return the number of a line in the source, from 1."""
+
     def skipped(self, row: BadRow) -> SkippedRow:
         """Return a row as a list of skipped rows shows it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from ctrkit.data import Dataset, Encoder, PreparedData, Rows, read_rows
 from ctrkit.data.encode import entry_of
+from ctrkit.data.skip import SkippedRows
 from ctrkit.files import part_of
 from ctrkit.models import CTRModel, build_model
 from ctrkit.models.catalog import blueprint
@@ -25,6 +27,7 @@ from ctrkit.serving.folder import (
     read_json,
     shape_from_json,
 )
+from ctrkit.serving.gaps import Gaps
 from ctrkit.training import Metrics, compute_metrics, evaluate, probabilities, score_stream
 from ctrkit.training.checkpoint import load_tensors
 from ctrkit.training.compute import choose_device
@@ -101,7 +104,11 @@ class Run:
         return np.concatenate(list(self._scored(chunks)))
 
     def score_files(
-        self, files: list[Path], *, num_workers: int | None = None
+        self,
+        files: list[Path],
+        *,
+        num_workers: int | None = None,
+        skipped: SkippedRows | None = None,
     ) -> Generator[NDArray[np.float64], None, None]:
         """Yield the click probabilities of raw files, in input order, in bounded memory.
 
@@ -109,16 +116,28 @@ class Run:
             files: the files, written as the schema says.
             num_workers: threads that encode, and threads that score on a processor; None for one
                 per processor. No bit depends on it.
+            skipped: takes the rows that cannot be read, which then score NaN; None to raise an
+                error.
 
         Raises:
             FileNotFoundError: if a file does not exist.
             ValueError: if a row cannot be read, naming file, line and column.
         """
-        chunks = read_rows(files, self.encoder, label="ignore", num_workers=num_workers)
-        return self._scored(chunks, num_workers)
+        read = functools.partial(
+            read_rows, files, self.encoder, label="ignore", num_workers=num_workers
+        )
+        if skipped is None:
+            return self._scored(read(), num_workers)
+        gaps = Gaps(skipped)
+        return gaps.filled(self._scored(read(on_skipped=gaps.note), num_workers))
 
-    def evaluate_files(self, files: list[Path]) -> Metrics:
+    def evaluate_files(self, files: list[Path], *, skipped: SkippedRows | None = None) -> Metrics:
         """Return the metrics on raw files that have the label column.
+
+        Args:
+            files: the files, written as the schema says.
+            skipped: takes the rows that cannot be read, which are left out; None to raise an
+                error.
 
         Raises:
             ValueError: if a file has no labels, or there is only one class.
@@ -131,7 +150,10 @@ class Run:
                     labels.append(np.asarray(rows.labels))
                     yield rows
 
-        chunks = noting_labels(read_rows(files, self.encoder, label="require"))
+        on_skipped = None if skipped is None else lambda rows, _: skipped.add("rows", rows)
+        chunks = noting_labels(
+            read_rows(files, self.encoder, label="require", on_skipped=on_skipped)
+        )
         predicted = np.concatenate([np.empty(0), *self._scored(chunks)])
         return compute_metrics(np.concatenate([np.empty(0, np.uint8), *labels]), predicted)
 

@@ -31,3 +31,12 @@ def test_decimals_are_the_exact_ones_cut_off():
     place = Decimal(1).scaleb(-NUM_DECIMALS)
     expected = [str(Decimal(value).quantize(place, ROUND_DOWN)) for value in values.tolist()]
     assert decimal_lines(values).decode().splitlines() == expected
+
+
+def test_what_is_no_number_is_nan_and_changes_no_other_line():
+    values = GENERATOR.random(100)
+    values[[0, 7, 99]] = np.nan
+    lines = decimal_lines(values).decode().splitlines()
+    assert [n for n, line in enumerate(lines) if line == "nan"] == [0, 7, 99]
+    others = [line for line in lines if line != "nan"]
+    assert others == decimal_lines(values[~np.isnan(values)]).decode().splitlines()

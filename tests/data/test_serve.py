@@ -138,3 +138,33 @@ def test_blocks_are_read_a_few_ahead_and_no_further(
             assert num_read == done + 3
         assert reading_threads()
     assert not reading_threads()
+
+
+def test_bad_rows_are_told_with_the_number_of_good_ones_before_them(
+    frame, encoder, tmp_path, small_blocks
+):
+    lines = frame.to_csv(index=False).splitlines(keepends=True)
+    generator = np.random.default_rng(3)
+    # Whole blocks of bad rows in the middle, blank lines, which are no rows, and quoted ones.
+    good = ['0,"a\nb",1\n', "\n", *lines[1:]]
+    spoilt, expected, num_good = [lines[0]], [], 0
+    for number, line in enumerate(good):
+        bad = 300 if number == 200 else int(generator.random() < 0.1)
+        spoilt += ["1,x\n"] * bad + [line]
+        expected += [num_good] * bad
+        num_good += line != "\n"
+    (tmp_path / "log.csv").write_text("".join(spoilt))
+    told, num_returned = [], 0
+
+    def on_skipped(rows, preceding):
+        assert len(rows) == len(preceding)
+        assert min(preceding) >= num_returned
+        told.extend(preceding.tolist())
+
+    chunks = []
+    for chunk in read_rows(tmp_path / "log.csv", encoder, num_workers=3, on_skipped=on_skipped):
+        chunks.append(chunk)
+        num_returned += len(chunk)
+    assert told == expected
+    ids = np.concatenate([chunk.ids for chunk in chunks])
+    np.testing.assert_array_equal(ids[1:], encoder.encode(frame).ids)
