@@ -24,23 +24,22 @@ MAX_DEPTH = 32
 CHECKSUM = "checksum"
 """Key of a JSON file under which the checksum of all its other keys stands."""
 
+from ctrkit.aside import FILE_ASIDE, held_aside, named_when_full, sync
+
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes the name, else it is removed.
 
     Raises:
-        OSError: see `check_writable`.
+        OSError: see `check_writable`; or if the disk is full.
     """
     check_writable(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with named_when_full(path), held_aside(path, FILE_ASIDE, Path.touch) as temporary:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(temporary)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        sync(path.parent)
 
 
 def check_writable(path: Path) -> None:

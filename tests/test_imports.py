@@ -12,13 +12,14 @@ PACKAGE = Path(__file__).parents[1] / "ctrkit"
 LAYERS = {
     "fields": set(),
     "options": set(),
-    "files": set(),
+    "aside": set(),
+    "files": {"aside"},
     "interruption": set(),
     "embedding": {"fields", "options"},
     "models": {"embedding", "fields", "options"},
     "training": {"models", "options", "files", "interruption"},
-    "data": {"fields", "options", "files"},
-    "serving": {"training", "models", "data", "fields", "options", "files"},
+    "data": {"fields", "options", "files", "aside"},
+    "serving": {"training", "models", "data", "fields", "options", "files", "aside"},
     "distill": {"serving", "training", "models", "data", "fields", "options", "files"},
     "cli": {
         "distill",

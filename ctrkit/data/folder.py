@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import shutil
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+
+from ctrkit.aside import FOLDER_ASIDE, REPLACED, held_aside, locked, named_when_full, sync
 
 
 class TemporaryFolder:
@@ -29,46 +29,38 @@ def new_folder(out: Path, *, force: bool, durable: bool) -> Iterator[Path]:
         durable: wait until all of it is on the disk before it gets its name.
 
     Raises:
-        OSError: if the folder cannot be written.
+        OSError: if the folder cannot be written, or the disk is full.
     """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = out.parent / f".{out.name}.{secrets.token_hex(4)}.partial"
-        folder.mkdir()
-    except OSError as error:
-        raise OSError(f"cannot write to {out.parent}: {error.strerror or error}") from error
-    try:
-        yield folder
-        if durable:
-            _sync(folder)
+    with contextlib.ExitStack() as stack:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(held_aside(out, FOLDER_ASIDE, Path.mkdir))
+        except OSError as error:
+            raise OSError(f"cannot write to {out.parent}: {error.strerror or error}") from error
+        with named_when_full(out):
+            yield folder
+            if durable:
+                for path in folder.rglob("*"):
+                    sync(path)
+                sync(folder)
         if force and out.exists():
-            old = folder.with_suffix(".old")
-            out.rename(old)
-            try:
-                folder.rename(out)
-            except BaseException:
-                old.rename(out)
-                raise
-            shutil.rmtree(old)
+            _replace(out, folder)
         else:
             folder.rename(out)
         if durable:
-            _sync_one(out.parent)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+            sync(out.parent)
 
 
-def _sync(folder: Path) -> None:
-    """Wait until a folder and all that is in it is on the disk."""
-    for path in folder.rglob("*"):
-        _sync_one(path)
-    _sync_one(folder)
-
-
-def _sync_one(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _replace(out: Path, folder: Path) -> None:
+    """Exchange a folder for `out`; where that is cut short, `remove_left_overs` puts `out` back."""
+    old = folder.with_suffix(REPLACED)
+    with locked(out, wait=True):
+        out.rename(old)
+        try:
+            folder.rename(out)
+        except BaseException:
+            old.rename(out)
+            raise
+        # Under this name it is never put back, should its removal be cut short.
+        old.rename(folder)
+        shutil.rmtree(folder)

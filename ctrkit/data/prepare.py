@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ctrkit.aside import remove_left_overs
 from ctrkit.data.bad_rows import SkippedRow
 from ctrkit.data.config import PrepareConfig, Progress
 from ctrkit.data.dataset import PreparedData, load
@@ -147,6 +148,7 @@ class _Preparation:
     def run(self, out: Path, *, durable: bool) -> PreparedData:
         """Return the prepared data, made where it does not exist (see `new_folder`)."""
         time_field = self._time_field()
+        remove_left_overs(out.parent, of=out.name)
         existing = self._existing(out)
         if existing is not None:
             return existing

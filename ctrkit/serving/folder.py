@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ctrkit.aside import final_name
 from ctrkit.fields import FieldShape
 from ctrkit.files import load_json, part_of
 from ctrkit.options import from_mapping, shown
@@ -35,7 +36,7 @@ def claim(folder: Path, *, force: bool, resume: bool = False) -> None:
         return
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} must be a folder for the run, got a file")
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir() if final_name(path.name) is None}
     if METRICS in names and CONFIG in names and not force:
         raise FileExistsError(f"{folder} holds a finished run; give a new folder, or --force")
     if not force and not resume:

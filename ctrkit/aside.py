@@ -1,0 +1,141 @@
+"""What is being written, beside its final name: locked while in use, removed when orphaned."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked there, so what killed processes left stays
+    fcntl = None  # type: ignore[assignment]
+
+FILE_ASIDE, FOLDER_ASIDE, REPLACED = ".part", ".partial", ".old"
+"""What ends the hidden name of a file or a folder that is being written, and of a folder that one
+is taking the place of; see `held_aside`."""
+
+_SUFFIXES = "|".join(map(re.escape, (FILE_ASIDE, FOLDER_ASIDE, REPLACED)))
+_TEMPORARY = re.compile(rf"\.(.+)\.[0-9a-f]{{8}}({_SUFFIXES})", flags=re.DOTALL)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def held_aside(path: Path, suffix: str, make: Callable[[Path], object]) -> Iterator[Path]:
+    """Make a hidden, temporary file or folder beside `path`; what lies there at the end is removed.
+
+    It is locked for as long as it is in use, so that what a killed process has left can be told
+    from it: its lock is gone. That is removed first.
+
+    Args:
+        path: the final name.
+        suffix: one of `FILE_ASIDE` and `FOLDER_ASIDE`.
+        make: makes the file or the folder.
+    """
+    remove_left_overs(path.parent, of=path.name)
+    temporary, lock = _made_and_locked(path, suffix, make)
+    try:
+        yield temporary
+    finally:
+        _remove(temporary)
+        os.close(lock)
+
+
+def remove_left_overs(folder: Path, *, of: str | None = None) -> None:
+    """Remove what killed processes have left in a folder, and nothing that is in use.
+
+    A folder that was moved away to be replaced, but was not, gets its name back. What belongs to
+    somebody else stays, and so does everything where the file system knows no locks.
+
+    Args:
+        folder: where to look; folders in it are not searched.
+        of: the final name of what they would have become; anything if not given.
+    """
+    if not folder.is_dir():
+        return
+    for name in sorted(os.listdir(folder)):  # .old before .partial
+        final = final_name(name)
+        if final is not None and of in (None, final):
+            with suppress(OSError):
+                _remove_left_over(folder / name, folder / final)
+
+
+def final_name(name: str) -> str | None:
+    """Return what a temporary file or folder would have become, None for the name of any other."""
+    found = _TEMPORARY.fullmatch(name)
+    return None if found is None else found[1]
+
+
+def _remove_left_over(left: Path, path: Path) -> None:
+    with locked(left, wait=False) as is_dead:
+        if is_dead and left.suffix == REPLACED and not path.exists():
+            left.rename(path)
+        elif is_dead:
+            _remove(left)
+
+
+def _made_and_locked(path: Path, suffix: str, make: Callable[[Path], object]) -> tuple[Path, int]:
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{suffix}")
+        make(temporary)
+        # Until it is locked, another process takes it for a left-over.
+        with suppress(FileNotFoundError):
+            lock = os.open(temporary, os.O_RDONLY)
+            _lock(lock, wait=True)
+            if temporary.exists():
+                return temporary, lock
+            os.close(lock)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Lock a file or folder; yields whether that was possible: nobody has it, locks are known."""
+    lock = os.open(path, os.O_RDONLY)
+    try:
+        yield _lock(lock, wait=wait)
+    finally:
+        os.close(lock)
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def named_when_full(path: Path) -> Iterator[None]:
+    """Let the error of a full disk, which names nothing, name what could not be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.errno not in _FULL:
+            raise
+        reason = f"{os.strerror(error.errno)}; make room there, or write elsewhere"
+        raise OSError(error.errno, reason, str(path)) from error
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the list of names in a folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,143 @@
+"""What killed processes leave is removed, what living ones write is not."""
+
+import errno
+import os
+import shutil
+
+import pytest
+
+from ctrkit.aside import (
+    FILE_ASIDE,
+    FOLDER_ASIDE,
+    final_name,
+    held_aside,
+    named_when_full,
+    remove_left_overs,
+)
+from ctrkit.data.folder import new_folder
+from ctrkit.files import written_aside
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_the_same(tmp_path):
+    (tmp_path / ".x.csv.0123abcd.part").write_text("half")
+    with written_aside(tmp_path / "x.csv") as temporary:
+        assert [path.name for path in tmp_path.iterdir()] == [temporary.name]
+        temporary.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
+def test_what_is_being_written_stays(tmp_path):
+    path = tmp_path / "x"
+    with (
+        held_aside(path, FILE_ASIDE, lambda p: p.touch()) as file,
+        held_aside(path, FOLDER_ASIDE, lambda p: p.mkdir()) as folder,
+    ):
+        remove_left_overs(tmp_path)
+        assert file.exists()
+        assert folder.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x.part",
+        ".x.part",
+        ".x.0123abcd",
+        ".x.0123abcg.part",
+        ".x.0123abcd.party",
+        ".y.0123abcd.part",
+    ],
+)
+def test_files_of_other_names_stay(tmp_path, name):
+    (tmp_path / name).write_text("a user's")
+    remove_left_overs(tmp_path, of="x")
+    assert (tmp_path / name).exists()
+
+
+def test_left_overs_of_all_names_are_removed_where_none_is_given(tmp_path):
+    (tmp_path / ".a.b.0123abcd.part").touch()
+    (tmp_path / ".c.0123abcd.partial" / "inside").mkdir(parents=True)
+    (tmp_path / "d").touch()
+    remove_left_overs(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_a_temporary_name_tells_the_final_one(tmp_path):
+    with held_aside(tmp_path / "a.b", FILE_ASIDE, lambda p: p.touch()) as temporary:
+        assert final_name(temporary.name) == "a.b"
+    assert final_name("a.b") is None
+
+
+def test_a_name_taken_for_a_left_over_before_it_was_locked_is_made_anew(tmp_path):
+    made = []
+
+    def lose_the_first(path) -> None:
+        made.append(path)
+        path.touch()
+        if len(made) == 1:
+            path.unlink()  # as another process does that finds it without a lock
+
+    with held_aside(tmp_path / "x", FILE_ASIDE, lose_the_first) as temporary:
+        assert made == [made[0], temporary]
+        assert temporary.exists()
+
+
+def fill(folder, text: str) -> None:
+    (folder / "content").write_text(text)
+
+
+def test_a_folder_whose_replacement_was_killed_gets_its_name_back(tmp_path):
+    (tmp_path / ".data.0123abcd.old").mkdir()
+    fill(tmp_path / ".data.0123abcd.old", "finished")
+    (tmp_path / ".data.0123abcd.partial").mkdir()
+    remove_left_overs(tmp_path, of="data")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert (tmp_path / "data" / "content").read_text() == "finished"
+
+
+def test_a_replaced_folder_never_comes_back(tmp_path, monkeypatch):
+    out = tmp_path / "data"
+    out.mkdir()
+    fill(out, "old")
+    with monkeypatch.context() as killed:
+        killed.setattr(shutil, "rmtree", lambda path, ignore_errors=False: None)
+        with new_folder(out, force=True, durable=False) as folder:
+            fill(folder, "new")
+    assert (out / "content").read_text() == "new"
+    shutil.rmtree(out)  # by its owner
+    remove_left_overs(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replaced_folder_is_there_where_the_new_one_cannot_take_its_name(tmp_path, monkeypatch):
+    out = tmp_path / "data"
+    out.mkdir()
+    fill(out, "old")
+    rename = type(out).rename
+
+    def fail(path, target):
+        if path.suffix == FOLDER_ASIDE:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(type(out), "rename", fail)
+    with (
+        pytest.raises(OSError, match="Input/output"),
+        new_folder(out, force=True, durable=False) as folder,
+    ):
+        fill(folder, "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert (out / "content").read_text() == "old"
+
+
+def test_the_error_of_a_full_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError, match="make room there") as caught, named_when_full(tmp_path / "x"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename == str(tmp_path / "x")
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_other_errors_stay_as_they_are(tmp_path):
+    with pytest.raises(FileNotFoundError, match="other"), named_when_full(tmp_path / "x"):
+        (tmp_path / "other").read_text()
