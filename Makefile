@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-all check format bench clean
+.PHONY: help demo test test-all check format faults bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ check: $(STAMP)  ## ruff, mypy --strict, and the docs
 format: $(STAMP)  ## let ruff put the code in form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+faults: $(STAMP)  ## kill every command 50 times, see that it goes on (about an hour), for docs/reliability.md
+	$(BIN)/python tests/faults
 
 bench: $(STAMP)  ## measure speed and memory (about an hour), and write docs/performance.md
 	$(BIN)/python -m benchmarks all

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ctrkit.aside import FILE_ASIDE, held_aside, named_when_full, sync
+
 MAX_TEXT_BYTES = 64 << 20
 """The largest JSON or TOML file that is read: thousands of fields take less than one MiB."""
 
@@ -23,8 +25,6 @@ MAX_DEPTH = 32
 
 CHECKSUM = "checksum"
 """Key of a JSON file under which the checksum of all its other keys stands."""
-
-from ctrkit.aside import FILE_ASIDE, held_aside, named_when_full, sync
 
 
 @contextmanager

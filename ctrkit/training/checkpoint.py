@@ -13,9 +13,18 @@ from ctrkit.training.archive import check_archive, check_tensors
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain data so that `load_tensors` reads them."""
-    with written_aside(path) as temporary:
-        torch.save(content, temporary)
+    """Write tensors and plain data so that `load_tensors` reads them.
+
+    Raises:
+        OSError: if the file cannot be written, or the disk is full.
+    """
+    with written_aside(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(content, file)  # to a path, it would hide why it could not write
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

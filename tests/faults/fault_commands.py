@@ -153,7 +153,7 @@ def _distill(inputs: Inputs) -> Command:
     def words(folder: Path) -> list[str]:
         return [
             *("distill", str(folder / "data"), "--teacher", "crossnet", "--student", "dagfm"),
-            *("--out", str(folder / OUT / "student"), "--embedding-dim", "4", "--num-layers", "2"),
+            *("--out", str(folder / OUT / "student"), "--embedding-dim", "4", "--depth", "2"),
             *TRAINING,
         ]
 
