@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ctrkit.serving.folder import CONFIG, METRICS
+from ctrkit.serving.folder import is_finished, remove_remains
 
 
 def add_resume(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +18,10 @@ def add_resume(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def is_finished(out: Path) -> bool:
+def says_finished(out: Path) -> bool:
     """Return whether a folder holds a finished run, and say so if it does."""
-    if not (out / METRICS).exists() or not (out / CONFIG).exists():
+    if not is_finished(out):
         return False
+    remove_remains(out)
     print(f"{out} is finished already: nothing to resume", file=sys.stderr)
     return True

@@ -11,7 +11,7 @@ from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.like import like_of
 from ctrkit.cli.models import add_model_options, chosen_model
 from ctrkit.cli.progress import TrainingBar
-from ctrkit.cli.resume import add_resume, is_finished
+from ctrkit.cli.resume import add_resume, says_finished
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import PrepareConfig
 from ctrkit.models import MODELS, model_options
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     options = collect(sections, arguments, settings)
     out: Path = arguments.out
     force = options["data"].force
-    if arguments.resume and is_finished(out):
+    if arguments.resume and says_finished(out):
         return
     claim(out, force=force, resume=arguments.resume)
     data = prepared_or_raw(arguments, options["data"], settings.get("data", {}), out / DATA)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ctrkit.aside import final_name
+from ctrkit.aside import final_name, remove_left_overs
+from ctrkit.data.encode import VOCABULARY_FOLDER
 from ctrkit.fields import FieldShape
 from ctrkit.files import load_json, part_of
 from ctrkit.options import from_mapping, shown
@@ -37,7 +38,7 @@ def claim(folder: Path, *, force: bool, resume: bool = False) -> None:
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} must be a folder for the run, got a file")
     names = {path.name for path in folder.iterdir() if final_name(path.name) is None}
-    if METRICS in names and CONFIG in names and not force:
+    if is_finished(folder) and not force:
         raise FileExistsError(f"{folder} holds a finished run; give a new folder, or --force")
     if not force and not resume:
         refuse_unfinished(folder)
@@ -46,6 +47,21 @@ def claim(folder: Path, *, force: bool, resume: bool = False) -> None:
             f"{folder} must be new, empty or a run, got a folder with {sorted(names)[0]!r}; "
             "name another"
         )
+    remove_remains(folder)
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether a folder holds a run that came to its end."""
+    return (folder / METRICS).exists() and (folder / CONFIG).exists()
+
+
+def remove_remains(folder: Path) -> None:
+    """Remove what a killed run has left in its folder that no other run goes on from."""
+    for part in (folder, folder / VOCABULARY_FOLDER, folder / CHECKPOINTS):
+        remove_left_overs(part)
+    if is_finished(folder):  # and was killed before it could remove them
+        for path in unfinished(folder / CHECKPOINTS):
+            path.unlink()
 
 
 def refuse_unfinished(folder: Path) -> None:

@@ -28,7 +28,8 @@ class Inputs:
     """What the commands read, and how large it is.
 
     Args:
-        folder: holds ``log.txt``, the prepared folder ``data`` and the finished run ``run``.
+        folder: holds ``log.txt``, the prepared folder ``data``, the settings ``teacher.toml`` and
+            the finished run ``run``.
     """
 
     folder: Path
@@ -42,17 +43,30 @@ class Inputs:
         return self.folder / "data"
 
     @property
+    def teacher(self) -> Path:
+        return self.folder / "teacher.toml"
+
+    @property
     def run(self) -> str:
         return str(self.folder / "run")
 
 
-TRAINING = ["--batch-size", "256", "--seed", "7"]
+TRAINING = ["--batch-size", "256", "--epochs", "3", "--checkpoint-steps", "3", "--seed", "7"]
 EULERNET = ["--embedding-dim", "4", "--orders", "5", "--dropout-ex", "0.1", "--dropout-im", "0.2"]
+TEACHER = """
+[model]
+embedding_dim = 4
+[train]
+batch_size = 256
+epochs = 3
+checkpoint_steps = 3
+"""
 
 
 def make_inputs(folder: Path, *, log_rows: int, train_rows: int) -> Inputs:
     """Generate logs, to be prepared and scored and to be trained on, and a run that scores."""
     inputs = Inputs(folder)
+    inputs.teacher.write_text(TEACHER)
     generate(folder / "log.txt", rows=log_rows, seed=1)
     generate(folder / "train.txt", rows=train_rows, seed=2)
     for words in (
@@ -152,8 +166,9 @@ def _distill(inputs: Inputs) -> Command:
 
     def words(folder: Path) -> list[str]:
         return [
-            *("distill", str(folder / "data"), "--teacher", "crossnet", "--student", "dagfm"),
-            *("--out", str(folder / OUT / "student"), "--embedding-dim", "4", "--depth", "2"),
+            *("distill", str(folder / "data"), "--out", str(folder / OUT / "student")),
+            *("--teacher", "crossnet", "--teacher-config", str(inputs.teacher)),
+            *("--student", "dagfm", "--embedding-dim", "4", "--depth", "2"),
             *TRAINING,
         ]
 
