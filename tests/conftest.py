@@ -18,6 +18,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="folder of the public samples: criteo/, avazu/ and frappe/; without it, the tests "
         "that read them are skipped",
     )
+    parser.addoption(
+        "--fuzz", type=int, default=500, metavar="N", help="inputs for each target of tests/fuzz"
+    )
+    parser.addoption(
+        "--fuzz-seed", type=int, default=2021, metavar="SEED", help="what makes these inputs"
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"fuzz: {config.getoption('--fuzz')} inputs, seed {config.getoption('--fuzz-seed')}"
 
 
 @pytest.fixture(scope="session")

@@ -161,7 +161,6 @@ class ParquetSource:
         check_file(self._path)
         try:
             self._parquet: Any = importlib.import_module("pyarrow.parquet")
-            self._failures: Any = (importlib.import_module("pyarrow").ArrowException, OSError)
         except ImportError as error:
             raise ImportError(
                 f"{path}: Parquet needs pyarrow; install it with pip install 'ctrkit[parquet]'"
@@ -187,21 +186,25 @@ class ParquetSource:
 
     def blocks(self, schema: Schema) -> Iterator[FrameBlock]:
         """Return the rows in blocks (see `Source`)."""
+        start = 0
+        for frame, num_rows in self._frames():
+            unique_names(map(str, frame.columns), self.name)
+            end = start + len(frame)
+            yield _block(frame, schema, self.name, start, end / num_rows)
+            start = end
+        if not start:
+            raise ValueError(f"{self.name} is empty")
+
+    def _frames(self) -> Iterator[tuple[pd.DataFrame, int]]:
+        """Yield the rows in pieces, each with the number of all of them."""
         try:
             with self._parquet.ParquetFile(self._path) as file:
-                num_rows = file.metadata.num_rows
-                if not num_rows:
-                    raise ValueError(f"{self.name} is empty")
-                start = 0
                 for batch in file.iter_batches(batch_size=BLOCK_ROWS, use_threads=False):
                     # Whole numbers with gaps would become floats, which lose digits.
-                    frame = batch.to_pandas(integer_object_nulls=True)
-                    unique_names(map(str, frame.columns), self.name)
-                    end = start + len(frame)
-                    yield _block(frame, schema, self.name, start, end / num_rows)
-                    start = end
-        except self._failures as error:
-            raise ValueError(f"{self.name} is damaged or not Parquet: {error}") from error
+                    yield batch.to_pandas(integer_object_nulls=True), file.metadata.num_rows
+        except Exception as error:  # pyarrow raises a dozen kinds for a damaged file
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(f"{self.name} is damaged or not Parquet: {reason}") from error
 
 
 def is_parquet(path: Path) -> bool:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ctrkit.data.bad_rows import BadRow, BadRowsError, SkippedRow
 from ctrkit.data.schema import Schema
 from ctrkit.data.tokens import Column
+from ctrkit.options import shown
 
 Place = Callable[[int], str]
 """Line of a block, from 0 -> the file and line it came from, for messages."""
@@ -49,7 +50,7 @@ class Table:
                 BadRow(
                     int(lines[row]),
                     int(lines[row + 1]),
-                    f"column {name} must be {must}, got {texts[column.codes[row]]!r}",
+                    f"column {name} must be {must}, got {shown(texts[column.codes[row]])}",
                 )
                 for row in np.flatnonzero(is_bad[column.codes])
             ),
