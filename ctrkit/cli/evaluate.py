@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
         check_writable(arguments.json)
     skipped = skipping(arguments)
     if skipped is not None and is_prepared(inputs):
-        raise ValueError("--bad-rows is for raw files, a prepared folder has no bad rows")
+        raise ValueError(f"--bad-rows is for raw files, {inputs[0]} is prepared already")
     trained = Run(arguments.run, device=arguments.device)
     if is_prepared(inputs):
         name = arguments.on or "test"

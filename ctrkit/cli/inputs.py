@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ctrkit.cli.arguments import add_options, collect, given
+from ctrkit.cli.arguments import NOT_GIVEN, add_options, collect, given
 from ctrkit.cli.progress import PrepareBar
 from ctrkit.data import PrepareConfig, PreparedData, ReadConfig, load, prepare
 from ctrkit.data.skip import SKIPPED_FILE, SkippedRows, most_bad_rows
@@ -94,9 +94,10 @@ def prepared_or_raw(
     if not is_prepared(inputs):
         return prepare_from(arguments, config, inputs, out)
     data = load(inputs[0])
-    for name in ("schema", "valid", "test"):
-        if getattr(arguments, name) is not None:
-            raise ValueError(f"--{name} is for raw files, {data.path} is prepared already")
+    for name in ("schema", "valid", "test", "bad_rows"):
+        if getattr(arguments, name) not in (None, NOT_GIVEN):
+            flag = name.replace("_", "-")
+            raise ValueError(f"--{flag} is for raw files, {data.path} is prepared already")
     wanted = {**settings, **given(arguments, PREPARED_WITH)}
     for name in PREPARED_WITH:
         had = data.info["options"].get(name)

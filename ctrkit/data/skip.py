@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import astuple
 from pathlib import Path
 from typing import IO, Self, TypeVar
 
@@ -93,7 +92,7 @@ class Listing:
         """Write rows, which are in their order."""
         self._paths.append(self._path.with_name(f"{self._path.name}-skipped-{len(self._paths)}"))
         with self._paths[-1].open("w", encoding="ascii") as file:
-            file.writelines(json.dumps(astuple(row)) + "\n" for row in rows)
+            file.writelines(json.dumps(row) + "\n" for row in rows)
 
     def __iter__(self) -> Iterator[SkippedRow]:
         """Return all rows in their order."""

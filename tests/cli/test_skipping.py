@@ -129,5 +129,13 @@ def test_evaluate_leaves_bad_rows_out_and_says_so(run_folder, logs, tmp_path, ca
     said = capsys.readouterr().err
     assert "skipped 4 of 1,504 rows, which cannot be read; the first is" in said
     assert "spoilt.txt, line 1: must have 40 columns, got 1" in said
-    words = ["evaluate", str(run_folder), str(run_folder / "data"), "--bad-rows", "skip"]
-    assert "--bad-rows is for raw files" in error_of(words, capsys)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train"])
+def test_a_prepared_folder_has_no_bad_rows_to_skip(run_folder, tmp_path, capsys, command):
+    words = {
+        "evaluate": ["evaluate", str(run_folder), str(run_folder / "data")],
+        "train": ["train", str(run_folder / "data"), "--out", str(tmp_path / "run")],
+    }
+    said = error_of([*words[command], "--bad-rows", "skip"], capsys)
+    assert f"--bad-rows is for raw files, {run_folder / 'data'} is prepared already" in said
