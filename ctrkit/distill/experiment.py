@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ctrkit.data import PreparedData
 from ctrkit.distill.cache import check_keepable
 from ctrkit.distill.config import DistillConfig
@@ -19,6 +17,7 @@ from ctrkit.distill.teachers import fingerprint_of
 from ctrkit.distill.trainer import DistillationTrainer
 from ctrkit.files import save_json
 from ctrkit.models import CTRModel
+from ctrkit.models.catalog import blueprint
 from ctrkit.options import check_choice, to_mapping
 from ctrkit.serving import Run, record_run
 from ctrkit.serving.experiment import Fit, check_parts, difference, new_model, recipe
@@ -247,8 +246,10 @@ class _Work:
     @cached_property
     def blueprint(self) -> CTRModel:
         """A student without its numbers, for its fields and options: a table may be gigabytes."""
-        with torch.device("meta"):
-            return self.new_student()
+        student = self.student
+        return blueprint(
+            student.name, self.data.cardinalities, student.options, where="model options"
+        )
 
     def new_student(self) -> CTRModel:
         student = self.student

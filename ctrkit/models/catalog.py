@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from ctrkit.fields import Cardinalities
 from ctrkit.models.autoint import AutoIntPlus
@@ -95,13 +96,38 @@ def blueprint(
     """
     checked = _checked(name, options, where)
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _NothingDrawn():
             return MODELS[name](cardinalities, **checked)
     except (RuntimeError, OverflowError, TypeError) as error:  # torch's, for numbers beyond int64
         raise ValueError(
             f"{where}: the model must fit a machine, but its sizes are too large: "
             f"{str(error).splitlines()[0]}"
         ) from error
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Stands in for what PyTorch's compiler does on the device "meta"; its import takes seconds.
+
+    There is nothing to draw into a tensor without numbers; of positions only their number matters,
+    and of what is computed of one tensor its shape.
+    """
+
+    SAME_SHAPE = frozenset(
+        {"normal_", "uniform_", "kaiming_uniform_", "randn_like", "eye", "add", "mul", "div"}
+    )
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return the tensor that would be filled, or what any other function returns."""
+        given = dict(kwargs or {})
+        name = getattr(func, "__name__", "")
+        if name in self.SAME_SHAPE:
+            tensors = [*args, given.get("tensor"), given.get("out")]
+            return next(tensor for tensor in tensors if isinstance(tensor, torch.Tensor))
+        if name == "triu_indices":
+            return torch.empty(2, args[0] * (args[0] + 1) // 2, dtype=torch.int64)
+        return func(*args, **given)
 
 
 def _checked(name: str, options: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+"""Blueprints: models without numbers, made before any memory is taken."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ctrkit.models import MODELS, build_model
+from ctrkit.models.catalog import blueprint
+
+CARDINALITIES = [5, 3, 7, 4]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_has_the_weights_of_the_model(name):
+    planned = blueprint(name, CARDINALITIES, {"embedding_dim": 4}, where="x.toml").state_dict()
+    built = build_model(name, CARDINALITIES, {"embedding_dim": 4}, where="x.toml").state_dict()
+    assert {key: (value.shape, value.dtype) for key, value in planned.items()} == {
+        key: (value.shape, value.dtype) for key, value in built.items()
+    }
+    assert all(value.is_meta for value in planned.values())
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("embedding_dim", [10**12, 10**25])
+def test_sizes_beyond_counting_are_refused(name, embedding_dim):
+    message = r"x.toml: the model must fit a machine, but its sizes are too large"
+    with pytest.raises(ValueError, match=message):
+        blueprint(name, [10**12, 3], {"embedding_dim": embedding_dim}, where="x.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("crossnet", {"num_layers": 10**9}, "num_layers must be at most 1000, got 1000000000"),
+        ("autoint_plus", {"num_layers": 1001}, "num_layers must be at most 1000, got 1001"),
+        ("dagfm", {"depth": 10**9}, "depth must be at most 1000, got 1000000000"),
+        ("cin", {"num_maps": [1] * 1001}, "num_maps must be for at most 1000 layers, got 1001"),
+    ],
+)
+def test_layers_without_end_are_refused(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        blueprint(name, CARDINALITIES, options, where="x.toml")
+
+
+def test_it_does_not_wake_the_compiler():
+    """Its import takes seconds, which every ``ctrkit predict`` would wait for."""
+    code = (
+        "import sys\n"
+        "from ctrkit.models import MODELS\n"
+        "from ctrkit.models.catalog import blueprint\n"
+        "for name in MODELS: blueprint(name, [3, 4], {}, where='x')\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
