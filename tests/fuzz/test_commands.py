@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import random
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,7 +74,7 @@ def options_of(command: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_commands_end_in_words(valid, tmp_path, monkeypatch, capsys, request):
+def test_commands_end_in_words(valid, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     seed = request.config.getoption("--fuzz-seed")
     options = {command: options_of(command) for command in COMMANDS}
@@ -81,6 +83,8 @@ def test_commands_end_in_words(valid, tmp_path, monkeypatch, capsys, request):
     shutil.copytree(valid, folder)
     for number in range(request.config.getoption("--fuzz")):
         words = command_line(random.Random(f"{seed} commands {number}"), folder, options)
+        stderr = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="backslashreplace")
+        monkeypatch.setattr(sys, "stderr", stderr)  # as Python sets it up; capsys is stricter
         try:
             status = main(words)
         except SystemExit as stop:  # as argparse ends
@@ -88,7 +92,8 @@ def test_commands_end_in_words(valid, tmp_path, monkeypatch, capsys, request):
         except Exception as error:
             error.add_note(f"input {number}: {words}")
             raise
-        said = capsys.readouterr().err
+        stderr.flush()
+        said = stderr.buffer.getvalue().decode()
         assert status in ends, words
         ends[status] += 1
         assert "Traceback" not in said, words
