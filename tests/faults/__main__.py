@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="decides the moments")
     parser.add_argument("--only", nargs="+", metavar="COMMAND", help="commands to kill")
     parser.add_argument("--log-rows", type=int, default=150_000, help="to prepare and to score")
-    parser.add_argument("--train-rows", type=int, default=6000, help="to train on")
+    parser.add_argument("--train-rows", type=int, default=4000, help="to train on")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ctrkit-faults-") as name:
         folder = Path(name)

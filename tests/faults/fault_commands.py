@@ -51,14 +51,14 @@ class Inputs:
         return str(self.folder / "run")
 
 
-TRAINING = ["--batch-size", "256", "--epochs", "3", "--checkpoint-steps", "3", "--seed", "7"]
+TRAINING = ["--batch-size", "256", "--epochs", "2", "--checkpoint-steps", "3", "--seed", "7"]
 EULERNET = ["--embedding-dim", "4", "--orders", "5", "--dropout-ex", "0.1", "--dropout-im", "0.2"]
 TEACHER = """
 [model]
 embedding_dim = 4
 [train]
 batch_size = 256
-epochs = 3
+epochs = 2
 checkpoint_steps = 3
 """
 

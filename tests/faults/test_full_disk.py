@@ -35,7 +35,7 @@ def largest_file(num_bytes: int) -> Iterator[None]:
         ("predict", 10_000),
         ("train", 100),  # config.json
         ("train", 20_000),  # the first checkpoint
-        ("distill", 20_000),
+        pytest.param("distill", 20_000, marks=pytest.mark.slow),
     ],
 )
 def test_a_full_disk_is_named_and_leaves_nothing_half(inputs, tmp_path, capsys, name, num_bytes):
