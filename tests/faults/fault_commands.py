@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from killing import OUT, BrokenPromiseError, Command
 from ctrkit.aside import FOLDER_ASIDE, final_name
 from ctrkit.cli import main
 from ctrkit.data.synthetic import generate
+from ctrkit.files import load_json
 from ctrkit.serving import Run
 from ctrkit.training.checkpoint import load_tensors
 
@@ -190,7 +190,7 @@ def _distill(inputs: Inputs) -> Command:
             for key, value in _run_result(run).items()
         }
         if table(folder).exists():
-            found["table"] = _timeless(json.loads(table(folder).read_text(encoding="utf-8")))
+            found["table"] = _timeless(load_json(table(folder)))
         return found
 
     def check(folder: Path) -> None:
@@ -225,11 +225,11 @@ def _run_result(run: Path) -> dict[str, Any]:
         return {}
     with (run / "history.csv").open(newline="") as file:
         history = [_timeless(row) for row in csv.DictReader(file)]
-    config = _timeless(json.loads((run / "config.json").read_text(encoding="utf-8")))
+    config = _timeless(load_json(run / "config.json"))
     return {
         "names": sorted(str(path.relative_to(run)) for path in run.rglob("*")),
         "history": history,
-        "metrics": _timeless(json.loads((run / "metrics.json").read_text(encoding="utf-8"))),
+        "metrics": _timeless(load_json(run / "metrics.json")),
         "model": config["model"],
         "train": config["train"],
         "weights": {
@@ -262,7 +262,7 @@ def _check_run(run: Path) -> None:
     for path in run.rglob("*"):
         if final_name(path.name) is not None:
             continue
-        _must_read(path, {".pt": load_tensors, ".json": lambda p: json.loads(p.read_text())})
+        _must_read(path, {".pt": load_tensors, ".json": load_json})
     if not (run / "metrics.json").exists():
         _must_refuse(run)
 
