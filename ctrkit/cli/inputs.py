@@ -10,8 +10,8 @@ from typing import Any
 
 from ctrkit.cli.arguments import NOT_GIVEN, add_options, collect, given
 from ctrkit.cli.progress import PrepareBar
-from ctrkit.data import PrepareConfig, PreparedData, ReadConfig, load, prepare
-from ctrkit.data.skip import SKIPPED_FILE, SkippedRows, most_bad_rows
+from ctrkit.data import PrepareConfig, PreparedData, ReadConfig, SkippedRows, load, prepare
+from ctrkit.data.skip import SKIPPED_FILE, most_bad_rows
 
 PREPARED_WITH = ("split", "fractions", "vocabulary_from", "time_column")
 """Options that ``schema.json`` records, so that they can be compared. The seed trains as well."""

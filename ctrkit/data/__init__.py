@@ -6,6 +6,7 @@ from ctrkit.data.encode import Encoder, Rows
 from ctrkit.data.prepare import prepare
 from ctrkit.data.schema import Field, Schema
 from ctrkit.data.serve import read_rows
+from ctrkit.data.skip import SkippedRows
 from ctrkit.data.sources import built_in_schema, infer_schema
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ReadConfig",
     "Rows",
     "Schema",
+    "SkippedRows",
     "built_in_schema",
     "infer_schema",
     "load",

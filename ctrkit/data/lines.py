@@ -144,7 +144,7 @@ def _cut(words: Keys, num_bytes: int, layout: Layout) -> _Cells | None:
 def quotes_in_order(data: Bytes, layout: Layout) -> bool:
     """Return whether every quote opens a cell, closes one, or stands doubled within one.
 
-    Then, and only then, is a line end within quotes where the quotes before it are odd in number.
+    Then a line end lies within quotes just where the quotes before it are odd in number.
     """
     if not _has_quotes(data, layout):
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from ctrkit.data.bad_rows import BadRow, BadRowsError, SkippedRow
 from ctrkit.data.table import Block
 
 T = TypeVar("T")
+PathLike = str | os.PathLike[str]
 
 BAD_ROWS = ("error", "skip", "stop-after N")
 SKIPPED_FILE = "skipped.tsv"
@@ -114,10 +116,10 @@ class SkippedRows:
         first: the first of each source, by its name.
     """
 
-    def __init__(self, path: Path | None, limit: int | None) -> None:
+    def __init__(self, path: PathLike | None = None, limit: int | None = None) -> None:
         self.counts: Counter[str] = Counter()
         self.first: dict[str, SkippedRow] = {}
-        self._path = path
+        self._path = None if path is None else Path(path)
         self._limit = limit
         self._stack = ExitStack()
         self._file: IO[str] | None = None

@@ -35,10 +35,6 @@ class Table:
     lines: Callable[[], npt.NDArray[np.int64]]
     place: Place
 
-    def where(self, row: int) -> str:
-        """Return the file and line that a row came from."""
-        return self.place(int(self.lines()[row]))
-
     def refuse(self, name: str, is_bad: npt.NDArray[np.bool_], must: str) -> NoReturn:
         """Raise `BadRowsError` for the rows whose cell is one of the bad tokens."""
         column = self.columns[name]

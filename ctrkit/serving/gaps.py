@@ -9,8 +9,8 @@ from contextlib import closing
 import numpy as np
 from numpy.typing import NDArray
 
+from ctrkit.data import SkippedRows
 from ctrkit.data.bad_rows import SkippedRow
-from ctrkit.data.skip import SkippedRows
 
 
 class Gaps:
@@ -20,8 +20,8 @@ class Gaps:
         skipped: what counts and lists them.
 
     Example:
-        >>> from ctrkit.data.skip import SkippedRows
-        >>> gaps = Gaps(SkippedRows(None, None))
+        >>> from ctrkit.data import SkippedRows
+        >>> gaps = Gaps(SkippedRows())
         >>> row = SkippedRow("log.csv", "line", 2, "must have 3 columns, got 2", "1,2")
         >>> gaps.note([row, row], np.array([1, 2]))
         >>> np.concatenate(list(gaps.filled(s for s in [np.array([0.5, 0.25])])))

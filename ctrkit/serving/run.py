@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrkit.data import Dataset, Encoder, PreparedData, Rows, read_rows
+from ctrkit.data import Dataset, Encoder, PreparedData, Rows, SkippedRows, read_rows
 from ctrkit.data.encode import entry_of
-from ctrkit.data.skip import SkippedRows
 from ctrkit.files import part_of
 from ctrkit.models import CTRModel, build_model
 from ctrkit.models.catalog import blueprint

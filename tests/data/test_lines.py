@@ -44,8 +44,8 @@ def test_reads_what_a_csv_writer_wrote(table, line_end, separator):
     parsed = parse(stream.getvalue(), separator=separator)
     assert rows(parsed) == table
     line = 1
-    for row, expected in enumerate(table):
-        assert parsed.where(row) == f"line {line}"
+    for start, expected in zip(parsed.lines()[:-1], table, strict=True):
+        assert parsed.place(start) == f"line {line}"
         line += 1 + sum(cell.count("\n") for cell in expected)
 
 
@@ -70,9 +70,7 @@ def test_both_ways_agree_on_any_text(text):
     fast = parse(data)
     slow = lines._parse_by_csv(data, layout, COLUMNS, lambda line: f"line {line + 1}")
     assert rows(fast) == rows(slow)
-    assert [fast.where(n) for n in range(fast.num_rows)] == [
-        slow.where(n) for n in range(slow.num_rows)
-    ]
+    assert fast.lines().tolist() == slow.lines().tolist()
 
 
 def test_quotes_mean_nothing_where_there_is_no_quote_character():
@@ -86,7 +84,7 @@ def test_a_quote_in_the_middle_of_a_cell_is_itself():
 def test_blank_lines_are_skipped():
     table = parse("1,2,3\n\n4,5,6\n\n")
     assert rows(table) == [["1", "2", "3"], ["4", "5", "6"]]
-    assert table.where(1) == "line 3"
+    assert table.lines().tolist() == [0, 2, 4]
 
 
 def test_a_blank_line_of_a_single_column_is_a_missing_cell():

@@ -28,8 +28,8 @@ def read(path, schema=SCHEMA, block_bytes=1 << 20):
         for name, column in table.columns.items():
             distinct = column.tokens.texts()
             texts[name] = [distinct[code] for code in column.codes]
-        for row in range(table.num_rows):
-            place = table.where(row).rsplit("line ", 1)[1]
+        for row, line in enumerate(table.lines()[:-1]):
+            place = table.place(line).rsplit("line ", 1)[1]
             rows.append((int(place), *(texts[name][row] for name in block.columns)))
     return rows
 
