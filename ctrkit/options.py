@@ -21,6 +21,9 @@ SEQUENCES = (tuple, Sequence)
 MAX_SHOWN = 200
 """Longest text by which a message shows a value."""
 
+MAX_LISTED = 1000
+"""Longest list of names to choose from in a message."""
+
 _LARGEST_FLOAT = 1 << 1023
 
 MAX_LAYERS = 1000
@@ -44,22 +47,33 @@ def option(default: Any, help: str, *, choices: Iterable[str] = ()) -> Any:
 
 def shown(value: Any) -> str:
     """Return a value as a message shows it, shortened where it is long."""
-    text = repr(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+    try:
+        return shortened(repr(value))
+    except ValueError:  # Python spells no number of more than 4300 digits
+        return f"a {type(value).__name__} too long to be shown"
+
+
+def shortened(text: str, length: int = MAX_SHOWN) -> str:
+    """Return a text as a message shows it, without its end where it is longer than `length`."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"``, or the known names when none is close."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else f"; choose from {', '.join(names)}"
+    # Names of thousands of characters, from a file that is none, would take minutes to compare.
+    alike = [known for known in names if len(known) <= MAX_SHOWN and len(name) <= MAX_SHOWN]
+    close = difflib.get_close_matches(name, alike, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; choose from {shortened(', '.join(names), MAX_LISTED)}"
 
 
 def check_choice(what: str, name: str, known: Iterable[str]) -> None:
     """Raise ``ValueError`` with a suggestion unless `name` is one of `known`."""
     names = list(known)
     if name not in names:
-        raise ValueError(f"unknown {what} {name!r}{suggest(str(name), names)}")
+        raise ValueError(f"unknown {what} {shown(name)}{suggest(str(name), names)}")
 
 
 def check_positive(**values: float) -> None:
@@ -135,7 +149,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
     kinds = option_types(cls)
     for name, value in values.items():
         if name not in kinds:
-            raise ValueError(f"{where}: unknown option {name!r}{suggest(name, kinds)}")
+            raise ValueError(f"{where}: unknown option {shown(name)}{suggest(name, kinds)}")
         if not _fits(value, kinds[name]):
             raise TypeError(
                 f"{where}: option {name!r} must be {_spell(kinds[name])}, got {shown(value)}"

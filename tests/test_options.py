@@ -16,6 +16,7 @@ from ctrkit.options import (
     suggest,
     to_mapping,
 )
+from ctrkit.training import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,3 +101,15 @@ def test_choice_suggests():
     check_choice("model", "a", ["a", "b"])
     with pytest.raises(ValueError, match="unknown model 'c'; choose from a, b"):
         check_choice("model", "c", ["a", "b"])
+
+
+def test_a_number_too_large_for_a_float_is_refused():
+    with pytest.raises(TypeError, match=r"x.toml: option 'learning_rate' must be float, got 1000"):
+        from_mapping(TrainConfig, {"learning_rate": 10**400}, where="x.toml")
+
+
+def test_long_names_and_values_are_shortened_in_messages():
+    for values in ({"x" * 10_000: 1}, {"seed": "x" * 10_000}, {"optimizer": 16**5000}):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            from_mapping(TrainConfig, values, where="x.toml")
+        assert len(str(caught.value)) < 1500

@@ -39,7 +39,7 @@ from ctrkit.files import (
     save_json,
     written_aside,
 )
-from ctrkit.options import check_choice, shown, suggest
+from ctrkit.options import MAX_LISTED, check_choice, shortened, shown, suggest
 
 T = TypeVar("T")
 
@@ -421,9 +421,10 @@ def check_columns(block: Block, needed: Sequence[str]) -> None:
     for name in needed:
         if name not in block.columns:
             close = suggest(name, block.columns)
-            known = ", ".join(block.columns[:8]) + (", ..." if len(block.columns) > 8 else "")
+            known = shortened(", ".join(block.columns[:8]), MAX_LISTED)
+            known += ", ..." if len(block.columns) > 8 else ""
             hint = close if "did you mean" in close else f"; the columns are {known}"
-            raise ValueError(f"{block.source}: column {name!r} is missing{hint}")
+            raise ValueError(f"{block.source}: column {shown(name)} is missing{hint}")
 
 
 def concatenate(parts: Sequence[Rows]) -> Rows:

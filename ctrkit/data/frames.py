@@ -200,6 +200,9 @@ class ParquetSource:
         try:
             with self._parquet.ParquetFile(self._path) as file:
                 for batch in file.iter_batches(batch_size=BLOCK_ROWS, use_threads=False):
+                    batch.validate(
+                        full=True
+                    )  # or texts that are no UTF-8 would come to light later
                     # Whole numbers with gaps would become floats, which lose digits.
                     yield batch.to_pandas(integer_object_nulls=True), file.metadata.num_rows
         except Exception as error:  # pyarrow raises a dozen kinds for a damaged file

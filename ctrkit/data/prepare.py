@@ -66,6 +66,7 @@ from ctrkit.data.vocabulary import Vocabulary
 from ctrkit.data.workers import default_workers, in_order
 from ctrkit.data.writer import PartWriter
 from ctrkit.options import (
+    shown,
     suggest,
     to_mapping,
 )
@@ -301,8 +302,8 @@ class _Preparation:
         for name in block.columns:
             if name not in known:
                 raise ValueError(
-                    f"{block.source}: column {name!r} is not in the schema{suggest(name, known)}; "
-                    'add it, with kind = "dropped" if it is not wanted'
+                    f"{block.source}: column {shown(name)} is not in the schema"
+                    f'{suggest(name, known)}; add it, with kind = "dropped" if it is not wanted'
                 )
         times = () if time_field is None else (time_field.name,)
         check_columns(block, (self.schema.label, *needed_columns(self.schema), *times))

@@ -16,7 +16,15 @@ import pandas as pd
 
 from ctrkit.fields import NUM_RESERVED_IDS
 from ctrkit.files import load_toml, parse_toml
-from ctrkit.options import check_choice, check_positive, from_mapping, option, shown, suggest
+from ctrkit.options import (
+    check_choice,
+    check_positive,
+    from_mapping,
+    option,
+    shortened,
+    shown,
+    suggest,
+)
 
 CATEGORICAL = "categorical"
 INTEGER = "integer"
@@ -97,7 +105,7 @@ class Field:
         try:
             self._check()
         except ValueError as error:
-            raise ValueError(f"field {self.name}: {error}") from error
+            raise ValueError(f"field {shortened(self.name)}: {error}") from error
 
     def _check(self) -> None:
         if not self.name:
@@ -220,7 +228,7 @@ class Schema:
         names = [self.label, *(field.name for field in self.fields)]
         twice = first_repeated(names)
         if twice is not None:
-            raise ValueError(f"column names must differ, got {twice!r} twice")
+            raise ValueError(f"column names must differ, got {shown(twice)} twice")
         if self.columns and sorted(self.columns) != sorted(names):
             raise ValueError(
                 f"columns must name the label and every field once, got {', '.join(self.columns)}"
@@ -229,7 +237,9 @@ class Schema:
             raise ValueError("fields must hold at least one that is not dropped")
         twice = first_repeated(field.name for field in self.model_fields)
         if twice is not None:
-            raise ValueError(f"field names must differ, got {twice!r} twice (from a timestamp)")
+            raise ValueError(
+                f"field names must differ, got {shown(twice)} twice (from a timestamp)"
+            )
         self._check_shared()
 
     def _check_shared(self) -> None:
@@ -273,7 +283,7 @@ class Schema:
             if field.name == name:
                 return field
         known = [field.name for field in self.fields]
-        raise ValueError(f"unknown column {name!r}{suggest(name, known)}")
+        raise ValueError(f"unknown column {shown(name)}{suggest(name, known)}")
 
     def threshold(self, name: str) -> int:
         """Return the training count below which a category of this column is rare."""
@@ -302,12 +312,13 @@ class Schema:
         fields = []
         for name, entry in columns.items():
             given = {"kind": entry} if isinstance(entry, str) else entry
+            here = f"{where}, field {shortened(name)}"
             if not isinstance(given, Mapping):
-                raise TypeError(
-                    f"{where}, field {name}: must be a kind or a table, got {shown(entry)}"
-                )
+                raise TypeError(f"{here}: must be a kind or a table, got {shown(entry)}")
             if "name" in given:
-                raise ValueError(f"{where}, field {name}: the name is the key, remove 'name'")
+                raise ValueError(
+                    f"{where}, field {shortened(name)}: the name is the key, remove 'name'"
+                )
             fields.append(from_mapping(Field, {"name": name, **given}, where=where))
         return from_mapping(cls, {"fields": tuple(fields), **settings}, where=where)
 
@@ -374,7 +385,7 @@ def unique_names(names: Iterable[str], where: str) -> tuple[str, ...]:
         raise ValueError(f"{where}: column {found.index('') + 1} must have a name, got ''")
     twice = first_repeated(found)
     if twice is not None:
-        raise ValueError(f"{where}: column names must differ, got {twice!r} twice")
+        raise ValueError(f"{where}: column names must differ, got {shown(twice)} twice")
     return found
 
 

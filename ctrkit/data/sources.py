@@ -19,7 +19,7 @@ from ctrkit.data.readers import TextSource
 from ctrkit.data.schema import CATEGORICAL, NUMERIC, TIMESTAMP, Field, Schema
 from ctrkit.data.skip import read_good_rows
 from ctrkit.data.table import Block, Source, Table
-from ctrkit.options import check_choice, suggest
+from ctrkit.options import MAX_LISTED, check_choice, shortened, shown, suggest
 
 PathLike = str | os.PathLike[str]
 SourceLike = PathLike | Sequence[PathLike] | pd.DataFrame
@@ -150,7 +150,7 @@ def infer_schema(
     chosen = _label(opened.name, block.columns) if label is None else label
     if chosen not in block.columns:
         raise ValueError(
-            f"{opened.name}: unknown column {chosen!r}{suggest(chosen, block.columns)}"
+            f"{opened.name}: unknown column {shown(chosen)}{suggest(chosen, block.columns)}"
         )
     table = _first_good_rows(block, chosen) if skip else block.table(block.columns)
     dates: set[str] = set()
@@ -195,7 +195,8 @@ def _label(name: str, columns: Sequence[str]) -> str:
             "name the label column, and drop the other in a schema"
         )
     raise ValueError(
-        f"{name}: no column is called {names}; name the label column, one of {', '.join(columns)}"
+        f"{name}: no column is called {names}; name the label column, one of "
+        f"{shortened(', '.join(columns), MAX_LISTED)}"
     )
 
 

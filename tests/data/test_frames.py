@@ -149,6 +149,24 @@ def test_what_is_wrong_in_a_frame_is_named(frame, message):
         prepare(frame, schema=Schema([Field("a")]))
 
 
+def test_parquet_with_texts_that_are_no_utf8_is_refused(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    texts = arrow.array([b"a", b"\xff"], arrow.binary()).view(arrow.string())
+    path = tmp_path / "log.parquet"
+    pytest.importorskip("pyarrow.parquet").write_table(arrow.table({"x": texts}), path)
+    with pytest.raises(ValueError, match=r"log.parquet is damaged or not Parquet: .*UTF"):
+        texts_of(ParquetSource(path))
+
+
+def test_parquet_whose_notes_for_pandas_are_damaged_is_refused(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    notes = '{"index_columns": [], "column_indexes": [], "columns": [{"name": "x"}]}'
+    table = arrow.table({"x": [1, 2]}).replace_schema_metadata({"pandas": notes})
+    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "log.parquet")
+    with pytest.raises(ValueError, match=r"log.parquet is damaged or not Parquet"):
+        texts_of(ParquetSource(tmp_path / "log.parquet"))
+
+
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "log.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
