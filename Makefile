@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-all check format faults bench clean
+.PHONY: help demo test test-all fuzz faults check format bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ test: $(STAMP)  ## run the test suite (without the slow tests)
 
 test-all: $(STAMP)  ## run the slow tests as well
 	$(BIN)/python -m pytest -m 'slow or not slow'
+
+fuzz: $(STAMP)  ## try 10,000 wrong inputs for every reader and loader (about three hours)
+	$(BIN)/python -m pytest tests/fuzz -m 'slow or not slow' --fuzz 10000
 
 check: $(STAMP)  ## ruff, mypy --strict, and the docs
 	$(BIN)/ruff check

@@ -226,7 +226,15 @@ def inputs(request: pytest.FixtureRequest, name: str) -> Iterator[tuple[int, ran
         yield number, random.Random(f"{seed} {name} {number}")
 
 
-@pytest.mark.parametrize("name", TARGETS)
+SLOW = ("prepare", "checkpoint of a stranger", "config.json of a stranger") + (
+    "logits",
+    "logits.json of a stranger",
+)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in TARGETS]
+)
 def test_what_is_wrong_is_refused_in_words(name, valid, tmp_path, request):
     target = TARGETS[name]
     opened.cache_clear()
