@@ -36,12 +36,11 @@ def run(arguments: argparse.Namespace) -> None:
     listed = out.with_name(f"{out.name}.{SKIPPED_FILE}")
     skipped = skipping(arguments, listed)
     trained = Run(arguments.run, device=arguments.device)
-    listed.unlink(missing_ok=True)  # of an earlier file of scores
     rows = 0
     with (
-        skipped or nullcontext(),
         RowsBar("predict") as bar,
-        written_aside(out) as temporary,
+        written_aside(out) as temporary,  # gets its name last, after the list
+        skipped or nullcontext(),
         temporary.open("wb") as file,
         closing(
             trained.score_files(
@@ -54,6 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
             file.write(decimal_lines(predicted))
             rows += len(predicted)
             bar(len(predicted))
-    num_skipped = skipped.total if skipped else 0
+        num_skipped = skipped.total if skipped else 0
+        if not num_skipped:
+            listed.unlink(missing_ok=True)  # of an earlier file of scores
     print(f"{rows - num_skipped:,} probabilities written to {out}", file=sys.stderr)
     tell_skipped(num_skipped, rows - num_skipped, f"they are nan in it, and listed in {listed}")

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import IO, Self, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from ctrkit.data.bad_rows import BadRow, BadRowsError, SkippedRow
 from ctrkit.data.table import Block
+from ctrkit.files import written_aside
 
 T = TypeVar("T")
 PathLike = str | os.PathLike[str]
@@ -108,7 +110,7 @@ class SkippedRows:
     """Counts the rows that are left out and lists them in a file; a context manager.
 
     Args:
-        path: the file, made with the first of them and removed after an error; None for no list.
+        path: the file, made where there are any, and whole or not there; None for no list.
         limit: how many there may be; None for any number.
 
     Attributes:
@@ -127,10 +129,13 @@ class SkippedRows:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._stack.close()
-        if kind is not None and self._file is not None and self._path is not None:
-            self._path.unlink()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
 
     @property
     def total(self) -> int:
@@ -157,8 +162,9 @@ class SkippedRows:
         if self._path is None:
             return
         if self._file is None:
+            aside = self._stack.enter_context(written_aside(self._path))
             self._file = self._stack.enter_context(
-                self._path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+                aside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
             )
             self._file.write("\t".join(SKIPPED_COLUMNS) + "\n")
         self._file.write("\t".join(row.cells()) + "\n")

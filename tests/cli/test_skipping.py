@@ -117,6 +117,18 @@ def test_predict_removes_the_list_of_an_earlier_file_of_scores(run_folder, logs,
     assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"]
 
 
+def test_predict_that_fails_leaves_the_scores_and_the_list_of_an_earlier_one(
+    run_folder, logs, tmp_path, capsys
+):
+    words = ["predict", str(run_folder), "--out", str(tmp_path / "scores.csv")]
+    words += [str(logs / "spoilt.txt"), "--bad-rows"]
+    assert main([*words, "skip"]) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(before) == 2
+    error_of([*words, "stop-after 2"], capsys)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_evaluate_leaves_bad_rows_out_and_says_so(run_folder, logs, tmp_path, capsys):
     for name in ("clean", "spoilt"):
         words = ["evaluate", str(run_folder), str(logs / f"{name}.txt"), "--bad-rows", "skip"]

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from damage import damages, survivors
 
 from ctrkit.data import PreparedData, load, prepare
 from ctrkit.distill.cache import load_logits, teacher_logits
 from ctrkit.serving import Run, train_run
 from ctrkit.training import TrainConfig
+from ctrkit.training.checkpoints import Checkpoints
 
 NUM_ROWS = 600
 
@@ -108,6 +110,17 @@ def test_damaged_logits_of_a_teacher_are_found_out(data, run, tmp_path):
         return {"train": np.array(found.train), "valid": np.array(found.valid)}
 
     assert survivors(folder, read, equal) == []
+
+
+def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    path = checkpoints.save(3, {"step": 3, "weight": torch.arange(50.0), "records": [{"auc": 0.5}]})
+
+    def read() -> dict[str, Any]:
+        state = checkpoints.load(path)
+        return {**state, "weight": state["weight"].numpy().copy()}
+
+    assert survivors(tmp_path, read, equal) == []
 
 
 def test_every_damage_is_one():
