@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,9 @@ from ctrkit.aside import final_name
 
 POLL_SECONDS = 0.002
 LONGEST_SECONDS = 300
+TWICE = 0.2
+"""Share of the cases in which the run that goes on is killed as well."""
+
 OUT = "out"
 """Folder of a case in which the command writes; what it reads lies elsewhere."""
 
@@ -110,6 +116,47 @@ def survives(command: Command, folder: Path, whole: Whole, moments: list[float])
     left = [str(path) for path in folder.rglob("*") if final_name(path.name)]
     if left:
         raise BrokenPromiseError(f"{command.name}: {left} must be gone, killed in {phases}")
+    return phases
+
+
+def killed_often(
+    command: Command,
+    folder: Path,
+    whole: Whole,
+    *,
+    kills: int,
+    seed: str,
+    say: Callable[[str], None] = lambda text: None,
+) -> Counter[str]:
+    """Kill a command so many times, at random moments of its work.
+
+    Args:
+        command: what is killed.
+        folder: gets a folder for each case, which is removed when the case is done.
+        whole: the run that nobody disturbed.
+        kills: how many.
+        seed: decides the moments.
+        say: is told how it goes.
+
+    Returns:
+        How many kills fell where.
+
+    Raises:
+        BrokenPromiseError: see `survives`.
+    """
+    draw = random.Random(seed)
+    phases: Counter[str] = Counter()
+    case = 0
+    while phases.total() < kills:
+        case += 1
+        times = 2 if draw.random() < TWICE and phases.total() + 1 < kills else 1
+        moments = [draw.uniform(0, whole.seconds) for _ in range(times)]
+        fell = survives(command, folder / str(case), whole, moments)
+        shutil.rmtree(folder / str(case))
+        phases.update(fell)
+        if not fell:  # the machine has less to do than at first, and the moment was too late
+            whole = replace(whole, seconds=moments[0])
+        say(f"{phases.total()} of {kills} kills: {', '.join(fell) or 'it had ended before'}")
     return phases
 
 

@@ -1,11 +1,10 @@
 """A few kills of each command; `make faults` does the same with many more."""
 
-import random
 from dataclasses import replace
 
 import pytest
 from fault_commands import all_commands
-from killing import BrokenPromiseError, Command, Whole, survives, undisturbed
+from killing import BrokenPromiseError, Command, Whole, killed_often, survives, undisturbed
 
 
 @pytest.fixture(scope="module")
@@ -18,19 +17,8 @@ def prepared(prepare, tmp_path_factory) -> Whole:
     return undisturbed(prepare, tmp_path_factory.mktemp("undisturbed") / "prepare")
 
 
-def kill(command: Command, whole: Whole, folder, *, times: int) -> list[str]:
-    """Kill a command so many times, each in a case of its own, and return where it was."""
-    draw = random.Random(command.name)
-    phases = []
-    for case in range(times):
-        # Not in the last fifth: two runs differ in length, and on a busy machine by much.
-        moment = draw.uniform(0, 0.8 * whole.seconds)
-        phases += survives(command, folder / str(case), whole, [moment])
-    return phases
-
-
 def test_a_killed_preparation_leaves_nothing_and_ends_the_same(prepare, prepared, tmp_path):
-    assert kill(prepare, prepared, tmp_path, times=2)
+    assert killed_often(prepare, tmp_path, prepared, kills=2, seed="short").total() == 2
 
 
 @pytest.mark.slow
@@ -44,4 +32,5 @@ def test_another_result_after_a_kill_is_found_out(prepare, prepared, tmp_path):
 @pytest.mark.parametrize("name", ["predict", "train", "distill"])
 def test_a_killed_command_goes_on_and_ends_the_same(inputs, tmp_path, name):
     command = all_commands(inputs)[name]
-    assert kill(command, undisturbed(command, tmp_path / "undisturbed"), tmp_path, times=3)
+    whole = undisturbed(command, tmp_path / "undisturbed")
+    assert killed_often(command, tmp_path, whole, kills=3, seed="short").total() == 3
