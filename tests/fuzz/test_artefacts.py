@@ -226,7 +226,10 @@ def inputs(request: pytest.FixtureRequest, name: str) -> Iterator[tuple[int, ran
         yield number, random.Random(f"{seed} {name} {number}")
 
 
-SLOW = ("prepare", "checkpoint of a stranger", "config.json of a stranger") + (
+SLOW = (
+    "prepare",
+    "checkpoint of a stranger",
+    "config.json of a stranger",
     "logits",
     "logits.json of a stranger",
 )
