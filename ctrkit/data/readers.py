@@ -131,7 +131,8 @@ class TextSource:
     Args:
         path: the file.
         block_bytes: size of a block; None for `BLOCK_BYTES`. No result depends on it.
-        skip: bad rows will be left out: no row may then hide the rows after it.
+        skip: bad rows will be left out. A row longer than a block is then bad, for a quote that
+            is never closed would make one row of the rest of the file.
 
     Raises:
         FileNotFoundError: if the file does not exist.
@@ -319,11 +320,7 @@ def _last_record_end(data: memoryview, schema: Schema) -> int:
 
 
 def _last_good_line_end(data: memoryview, schema: Schema) -> int:
-    """Return the end of the last row, where rows may be bad, or 0.
-
-    A row that is longer than the data is bad: a quote that is never closed would make one row of
-    the rest of the file.
-    """
+    """Return the end of the last row, where rows may be bad and none may be longer, or 0."""
     array = np.frombuffer(data, dtype=np.uint8)
     layout = Layout(schema.file_columns, schema.separator, schema.quote)
     end = _last_line_end(data, schema.quote) if quotes_in_order(array, layout) else 0
