@@ -94,8 +94,24 @@ def _made_and_locked(path: Path, suffix: str, make: Callable[[Path], object]) ->
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Lock a file or folder; yields whether that was possible: nobody has it, locks are known."""
+def only_writer(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing a folder too, where the file system knows locks.
+
+    Raises:
+        FileExistsError: if another one is writing it.
+    """
+    with locked(folder, wait=False) as is_free:
+        if is_free is False:
+            raise FileExistsError(
+                f"{folder} is being written by another process; wait for its end, "
+                "or give a new folder"
+            )
+        yield
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool) -> Iterator[bool | None]:
+    """Lock a file or folder; yields whether nobody else has it, None where that is unknown."""
     lock = os.open(path, os.O_RDONLY)
     try:
         yield _lock(lock, wait=wait)
@@ -103,13 +119,15 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
         os.close(lock)
 
 
-def _lock(descriptor: int, *, wait: bool) -> bool:
+def _lock(descriptor: int, *, wait: bool) -> bool | None:
     if fcntl is None:
-        return False
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return None  # a file system without locks
     return True
 
 

@@ -12,6 +12,7 @@ from ctrkit.aside import (
     final_name,
     held_aside,
     named_when_full,
+    only_writer,
     remove_left_overs,
 )
 from ctrkit.data.folder import new_folder
@@ -81,6 +82,30 @@ def test_a_name_taken_for_a_left_over_before_it_was_locked_is_made_anew(tmp_path
     with held_aside(tmp_path / "x", FILE_ASIDE, lose_the_first) as temporary:
         assert made == [made[0], temporary]
         assert temporary.exists()
+
+
+def test_a_folder_has_one_writer_at_a_time(tmp_path):
+    with (
+        only_writer(tmp_path),
+        pytest.raises(FileExistsError, match="is being written by another process"),
+        only_writer(tmp_path),
+    ):
+        pass
+    with only_writer(tmp_path):
+        assert tmp_path.is_dir()
+
+
+def test_where_a_file_system_has_no_locks_left_overs_stay_and_folders_are_written(
+    tmp_path, monkeypatch
+):
+    def refuse(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("ctrkit.aside.fcntl.flock", refuse)
+    (tmp_path / ".x.0123abcd.part").touch()
+    with only_writer(tmp_path), written_aside(tmp_path / "x") as temporary:
+        temporary.write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".x.0123abcd.part", "x"]
 
 
 def fill(folder, text: str) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from ctrkit import __version__
+from ctrkit.aside import only_writer
 from ctrkit.data import PreparedData
 from ctrkit.files import save_json
 from ctrkit.models import MODELS, CTRModel, build_model
@@ -86,7 +87,7 @@ def train_run(
         resume: go on from the last checkpoint in the folder, where there is one.
 
     Raises:
-        FileExistsError: if the folder holds something else.
+        FileExistsError: if the folder holds something else, or another process is writing it.
         ValueError: if an option is wrong, a part of the data has one class only, or the run to go
             on with is another one.
         Interrupted: on Ctrl-C or SIGTERM, once a checkpoint is written.
@@ -152,31 +153,34 @@ def record_run(
         resume: go on from the last checkpoint in the folder, where there is one.
 
     Raises:
-        ValueError: if that is of another run.
+        FileExistsError: if another process is writing the folder.
+        ValueError: if the checkpoint is of another run.
     """
     made_of = recipe(model, config, more or {})
-    if resume and unfinished(out / CHECKPOINTS):
-        _check_same_run(out, made_of, data)
-    else:
-        _begin(out, made_of, data, command)
-    watchers = [_HistoryWriter(out / "history.csv"), *observers]
-    if fit is None:
-        trainer = Trainer(config, observers=watchers)
-        result = trainer.fit(
-            model, data.train, data.valid, checkpoints=out / CHECKPOINTS, resume=resume
-        )
-    else:
-        result = fit(model, watchers, out / CHECKPOINTS, resume)
-    evaluations = {
-        name: evaluate(model, rows)
-        for name, rows in {"valid": data.valid, "test": data.test}.items()
-        if len(rows)
-    }
-    figures = {name: metrics.to_dict() for name, metrics in evaluations.items()}
-    save_json(out / METRICS, {**figures, **result.to_dict()})
-    for path in unfinished(out / CHECKPOINTS):
-        path.unlink()
-    return Outcome(model=model, result=result, evaluations=evaluations)
+    out.mkdir(parents=True, exist_ok=True)
+    with only_writer(out):
+        if resume and unfinished(out / CHECKPOINTS):
+            _check_same_run(out, made_of, data)
+        else:
+            _begin(out, made_of, data, command)
+        watchers = [_HistoryWriter(out / "history.csv"), *observers]
+        if fit is None:
+            trainer = Trainer(config, observers=watchers)
+            result = trainer.fit(
+                model, data.train, data.valid, checkpoints=out / CHECKPOINTS, resume=resume
+            )
+        else:
+            result = fit(model, watchers, out / CHECKPOINTS, resume)
+        evaluations = {
+            name: evaluate(model, rows)
+            for name, rows in {"valid": data.valid, "test": data.test}.items()
+            if len(rows)
+        }
+        figures = {name: metrics.to_dict() for name, metrics in evaluations.items()}
+        save_json(out / METRICS, {**figures, **result.to_dict()})
+        for path in unfinished(out / CHECKPOINTS):
+            path.unlink(missing_ok=True)
+        return Outcome(model=model, result=result, evaluations=evaluations)
 
 
 def _begin(
@@ -186,7 +190,6 @@ def _begin(
     (out / METRICS).unlink(missing_ok=True)  # from here on the run is unfinished
     for path in unfinished(out / CHECKPOINTS):
         path.unlink()
-    out.mkdir(parents=True, exist_ok=True)
     save_json(
         out / CONFIG,
         {

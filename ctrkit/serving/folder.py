@@ -61,7 +61,7 @@ def remove_remains(folder: Path) -> None:
         remove_left_overs(part)
     if is_finished(folder):  # and was killed before it could remove them
         for path in unfinished(folder / CHECKPOINTS):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def refuse_unfinished(folder: Path) -> None:

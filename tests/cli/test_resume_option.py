@@ -11,6 +11,7 @@ import pytest
 import torch
 from failing import error_of
 
+from ctrkit.aside import only_writer
 from ctrkit.cli import distill, main, train
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.data import prepare
@@ -85,6 +86,14 @@ def test_train_goes_on_after_a_signal(data, tmp_path, capsys):
     assert main(command.split()[1:]) == 0
     assert "is finished already: nothing to resume" in capsys.readouterr().err
     assert (tmp_path / "run" / "metrics.json").read_bytes() == before
+
+
+def test_a_run_that_another_process_writes_is_left_alone(data, tmp_path, capsys):
+    words = ["train", str(data), "--model", "dagfm", *SMALL, "--out", str(tmp_path), "--resume"]
+    with only_writer(tmp_path):  # as a job whose successor was started too early
+        said = error_of(words, capsys)
+    assert f"{tmp_path} is being written by another process" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_rows_are_not_trained_on_further(data, tmp_path, capsys):
