@@ -157,7 +157,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
     try:
         return cls(**{name: _convert(value, kinds[name]) for name, value in values.items()})
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
+        raise ValueError(f"{where}: {shortened(str(error), MAX_LISTED)}") from error
 
 
 def to_mapping(options: Any) -> dict[str, Any]:
