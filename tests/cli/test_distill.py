@@ -203,7 +203,7 @@ def test_a_finished_run_that_is_no_student_is_not_replaced(again, capsys):
     out = Path(again[again.index("--out") + 1])
     config = json.loads((out / "config.json").read_text())
     del config["distill"]
-    (out / "config.json").write_text(json.dumps(config))
+    write_json(out / "config.json", config)
     assert "holds a finished run" in error_of([*again, "--restart", "finetuning"], capsys)
 
 
