@@ -124,7 +124,7 @@ def _predict(inputs: Inputs) -> Command:
         if out(folder).exists():
             return "finished"
         sizes = [path.stat().st_size for path in (folder / OUT).iterdir()]
-        return "scoring" if any(sizes) else "before the first scores"
+        return "scoring later chunks" if any(sizes) else "scoring its first chunk"
 
     return Command(
         name="predict",
