@@ -98,6 +98,7 @@ def run(arguments: argparse.Namespace) -> None:
         command=arguments.command_line,
         force=options["data"].force,
         resume=arguments.resume,
+        check_space=options["data"].check_space,
     )
     print(f"on the {outcome.part} rows:", file=sys.stderr)
     print(standings_table(outcome.standings))

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ctrkit.cli.inputs import add_reading, is_prepared, skipping, tell_skipped
+from ctrkit.cli.inputs import (
+    add_check_space,
+    add_reading,
+    is_prepared,
+    skipping,
+    tell_skipped,
+)
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import load
 from ctrkit.files import check_writable, save_json
@@ -26,6 +32,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as well")
     parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
     add_reading(parser)
+    add_check_space(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -38,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     skipped = skipping(arguments)
     if skipped is not None and is_prepared(inputs):
         raise ValueError(f"--bad-rows is for raw files, {inputs[0]} is prepared already")
-    trained = Run(arguments.run, device=arguments.device)
+    trained = Run(arguments.run, device=arguments.device, check_space=arguments.check_space)
     if is_prepared(inputs):
         name = arguments.on or "test"
         metrics = trained.evaluate_rows(load(inputs[0]), name)

@@ -26,6 +26,16 @@ def add_raw_files(parser: argparse.ArgumentParser) -> None:
     add_options(parser, "preparing raw files", PrepareConfig)
 
 
+def add_check_space(parser: argparse.ArgumentParser) -> None:
+    """Add the option of `PrepareConfig` to a command that has no others of it."""
+    parser.add_argument(
+        "--check-space",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="refuse what would not fit into memory (default: true)",
+    )
+
+
 def prepare_from(
     arguments: argparse.Namespace, config: PrepareConfig, files: list[Path], out: Path
 ) -> PreparedData:

@@ -8,7 +8,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 from ctrkit.cli.decimals import decimal_lines
-from ctrkit.cli.inputs import add_reading, skipping, tell_skipped
+from ctrkit.cli.inputs import add_check_space, add_reading, skipping, tell_skipped
 from ctrkit.cli.progress import RowsBar
 from ctrkit.data.skip import SKIPPED_FILE
 from ctrkit.files import check_writable, written_aside
@@ -25,6 +25,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "--num-workers", type=int, metavar="N", help="threads (default: one per processor)"
     )
     add_reading(parser)
+    add_check_space(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--out {out} is one of the files to score; name another")
     listed = out.with_name(f"{out.name}.{SKIPPED_FILE}")
     skipped = skipping(arguments, listed)
-    trained = Run(arguments.run, device=arguments.device)
+    trained = Run(arguments.run, device=arguments.device, check_space=arguments.check_space)
     rows = 0
     with (
         RowsBar("predict") as bar,

@@ -78,6 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
         command=arguments.command_line,
         force=force,
         resume=arguments.resume,
+        check_space=options["data"].check_space,
     )
     print(f"{outcome.result.stopped} after {outcome.result.seconds:.0f} s", file=sys.stderr)
     print(metrics_table(outcome.evaluations))

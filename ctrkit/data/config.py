@@ -54,6 +54,7 @@ class PrepareConfig(ReadConfig):
     )
     time_column: str | None = option(None, "column that split 'time' goes by")
     force: bool = option(False, "replace an existing folder of other data")
+    check_space: bool = option(True, "refuse what would not fit into memory or on the disk")
     num_workers: int | None = option(None, "threads; one per processor, at most 8, if not given")
 
     def __post_init__(self) -> None:

@@ -120,6 +120,11 @@ class FrameSource:
             digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
         return digest.hexdigest()
 
+    def about_rows(self, schema: Schema) -> int:
+        """Return the number of rows."""
+        del schema
+        return len(self._frame)
+
     def date_columns(self) -> set[str]:
         """Return the names of the columns of dates and times."""
         return {
@@ -174,6 +179,14 @@ class ParquetSource:
     def _content_hash(self) -> str:
         with self._path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def about_rows(self, schema: Schema) -> int | None:
+        """Return the number of rows; None where the file is damaged."""
+        del schema
+        try:
+            return int(self._parquet.read_metadata(self._path).num_rows)
+        except self._failures:
+            return None  # said when it is read
 
     def date_columns(self) -> set[str]:
         """Return the names of the columns of dates and times."""

@@ -34,6 +34,7 @@ from ctrkit.data.encode import (
     needs_vocabulary,
     read_schema_file,
 )
+from ctrkit.data.estimates import preparation_disk
 from ctrkit.data.folder import TemporaryFolder, new_folder
 from ctrkit.data.passes import (
     CountedBlock,
@@ -70,8 +71,10 @@ from ctrkit.options import (
     suggest,
     to_mapping,
 )
+from ctrkit.space import check_disk
 
-_NOT_IN_FINGERPRINT = ("force", "num_workers", "format", "label", "min_count", "bad_rows")
+_CHANGE_NOTHING = ("force", "check_space", "num_workers")
+_NOT_IN_FINGERPRINT = (*_CHANGE_NOTHING, "format", "label", "min_count", "bad_rows")
 """Options that change nothing, or that the schema in the fingerprint has taken in."""
 
 ProgressCallback = Callable[[Progress], None]
@@ -110,6 +113,7 @@ def prepare(
         ValueError: if an option, the schema or a row is wrong, naming file, line and column; if
             more rows are bad than ``bad_rows`` allows, or all of a file.
         FileExistsError: if the folder holds something else, or is damaged.
+        SpaceError: if the disk has not the room.
         OSError: if the folder cannot be written.
 
     Example:
@@ -153,6 +157,8 @@ class _Preparation:
         existing = self._existing(out)
         if existing is not None:
             return existing
+        if self.config.check_space:
+            self._check_space(out, with_times=time_field is not None)
         with new_folder(out, force=self.config.force, durable=durable) as folder:
             workers = self.config.num_workers or default_workers()
             spill = folder / "spill"
@@ -167,6 +173,15 @@ class _Preparation:
             shutil.rmtree(spill)
             encoder.save(folder, extra={"prepared": self._info(counted, sums, skipped)})
         return load(out, check=False)
+
+    def _check_space(self, out: Path, *, with_times: bool) -> None:
+        sources = [source for part in self.sources.values() for source in part]
+        num_rows = sum(source.about_rows(self.schema) or 0 for source in sources)
+        check_disk(
+            f"preparing about {num_rows:,} rows",
+            preparation_disk(self.schema, num_rows, with_times=with_times),
+            out,
+        )
 
     def _time_field(self) -> Field | None:
         if self.config.split != "time":
@@ -422,7 +437,8 @@ class _Preparation:
         rows = np.sum([block.rows for block in counted], axis=0).tolist()
         clicks = np.sum([block.clicks for block in counted], axis=0).tolist()
         options = to_mapping(self.config)
-        del options["force"], options["num_workers"]
+        for name in _CHANGE_NOTHING:
+            del options[name]
         return {
             "fingerprint": self._fingerprint(),
             "options": options,

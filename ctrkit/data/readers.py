@@ -153,6 +153,22 @@ class TextSource:
         self._hash: str | None = None
         check_file(self._path)
 
+    def about_rows(self, schema: Schema) -> int | None:
+        """Return about how many rows there are, by the first block; None for a pipe."""
+        if not self._path.is_file():
+            return None
+        data = np.empty(self._block_bytes, np.uint8)
+        with self._path.open("rb") as file:
+            packed = _HashedFile(file)
+            try:
+                end = _fill(_decompressed(packed), data.data, 0, len(data))
+            except _DAMAGED:
+                return None  # said when it is read, with the line
+            size = os.fstat(file.fileno()).st_size
+        num_lines = len(_line_ends(data[:end], schema.quote))
+        # Of a packed file somewhat more was read than the block holds: rather too few rows.
+        return num_lines * size // max(packed.num_bytes, 1)
+
     def content_hash(self) -> str:
         """Return the SHA-256 of the file as it lies on the disk."""
         if self._hash is None:
@@ -297,11 +313,18 @@ def _fill(stream: io.BufferedIOBase, data: memoryview, start: int, end: int) -> 
 def _last_line_end(data: memoryview, quote: str) -> int:
     """Return the end of the last line that does not lie within quotes, or 0."""
     array = np.frombuffer(data, dtype=np.uint8)
-    is_quote = array == ord(quote) if quote else np.zeros(0, dtype=np.bool_)
-    if not is_quote.any():
+    if not quote or not (array == ord(quote)).any():
         return bytes(data).rfind(b"\n") + 1
-    ends = np.flatnonzero((array == ord("\n")) & ~np.bitwise_xor.accumulate(is_quote))
+    ends = _line_ends(array, quote)
     return int(ends[-1]) + 1 if ends.size else 0
+
+
+def _line_ends(array: npt.NDArray[np.uint8], quote: str) -> npt.NDArray[np.int64]:
+    """Return the positions of the line ends that do not lie within quotes."""
+    is_end = array == ord("\n")
+    if quote:
+        is_end &= ~np.bitwise_xor.accumulate(array == ord(quote))
+    return np.flatnonzero(is_end)
 
 
 def _last_record_end(data: memoryview, schema: Schema) -> int:

@@ -101,5 +101,8 @@ class Source(Protocol):
             ValueError: if there are no rows, or the columns are not those of the schema.
         """
 
+    def about_rows(self, schema: Schema) -> int | None:
+        """Return about how many rows there are, without reading all; None where that is unknown."""
+
     def content_hash(self) -> str:
         """Return a hash of everything in the source; free once `blocks` has reached its end."""

@@ -25,6 +25,7 @@ FOLDER = "teachers"
 FORMAT_VERSION = 1
 DESCRIPTION = "logits.json"
 PARTS = ("train", "valid")
+LOGIT_BYTES = np.dtype(np.float32).itemsize
 
 
 @dataclass(frozen=True)

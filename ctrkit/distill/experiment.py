@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ctrkit.data import PreparedData
-from ctrkit.distill.cache import check_keepable
+from ctrkit.distill.cache import LOGIT_BYTES, check_keepable
 from ctrkit.distill.config import DistillConfig
 from ctrkit.distill.standing import Column, Standing, standings
 from ctrkit.distill.teachers import fingerprint_of
@@ -29,6 +29,8 @@ from ctrkit.serving.folder import (
     read_json,
     refuse_unfinished,
 )
+from ctrkit.serving.space import check_runs
+from ctrkit.space import check_disk
 from ctrkit.training import Observer, TrainConfig
 
 PHASES = {
@@ -98,6 +100,7 @@ def distill_run(
     command: Sequence[str] = (),
     force: bool = False,
     resume: bool = False,
+    check_space: bool = True,
 ) -> DistillOutcome:
     """Train or take a teacher, distil a student, fine-tune it, and measure all of them.
 
@@ -119,8 +122,10 @@ def distill_run(
         command: the command line, for ``config.json``.
         force: do everything anew, and replace a finished run.
         resume: go on with an unfinished phase from its last checkpoint, where there is one.
+        check_space: refuse what would not fit into memory or on the disk.
 
     Raises:
+        SpaceError: if more memory or disk is needed than is free.
         FileExistsError: if `out` holds something else, or another finished run.
         ValueError: if an option is wrong, a teacher is of another schema, or lies where this would
             write, student and teacher do not fit, or there are no rows to measure on.
@@ -150,10 +155,12 @@ def distill_run(
         observers=observers,
         say=say or _nothing,
         command=command,
+        check_space=check_space,
+        alone=alone,
     )
     models = work.teacher_models(teacher)
     work.check(models)
-    return work.run(models, alone=alone)
+    return work.run(models)
 
 
 @dataclass(frozen=True)
@@ -177,13 +184,20 @@ class _Work:
     observers: Callable[[], Sequence[Observer]]
     say: Callable[[str], None]
     command: Sequence[str]
+    check_space: bool
+    alone: bool
 
     def teacher_models(self, teacher: NewModel | str | Path | Sequence[str | Path]) -> _Teacher:
         if isinstance(teacher, NewModel):
+            self.require_space(teacher)
             model = new_model(self.data, teacher.name, teacher.options, seed=teacher.train.seed)
             return _Teacher([model], teacher, [phase_folder(self.out, "teacher")])
         named = [teacher] if isinstance(teacher, (str, Path)) else teacher
-        runs = [Run(folder, device=self.student.train.device) for folder in named]
+        runs = [
+            Run(folder, device=self.student.train.device, check_space=self.check_space)
+            for folder in named
+        ]
+        self.require_space(None)
         for run in runs:
             theirs, ours = run.encoder.fingerprint, self.data.encoder.fingerprint
             if theirs != ours:
@@ -199,6 +213,25 @@ class _Work:
                     f"{self.data.path}: it may have learnt from rows it is measured on here"
                 )
         return _Teacher([run.model for run in runs], None, [run.folder for run in runs])
+
+    def require_space(self, teacher: NewModel | None) -> None:
+        """Make sure that all phases fit, with a teacher to train, or one that is there already."""
+        if not self.check_space:
+            return
+        train = self.student.train
+        phases = [
+            phase for phase in PHASES if phase != "teacher" and (self.alone or phase != "alone")
+        ]
+        runs = [(self.blueprint, train, phase_folder(self.out, phase)) for phase in phases]
+        if teacher is not None:
+            planned = self.planned(teacher)
+            runs = [(planned, teacher.train, phase_folder(self.out, "teacher")), *runs]
+        check_runs("distillation", self.data, runs, target_bytes=LOGIT_BYTES)
+        check_disk(
+            "keeping the teacher's logits",
+            LOGIT_BYTES * (len(self.data.train) + len(self.data.valid)),
+            self.data.path,
+        )
 
     def check(self, teacher: _Teacher) -> None:
         """Make sure, before any phase, that student and teacher fit and folders are ours."""
@@ -245,24 +278,24 @@ class _Work:
 
     @cached_property
     def blueprint(self) -> CTRModel:
-        """A student without its numbers, for its fields and options: a table may be gigabytes."""
-        student = self.student
-        return blueprint(
-            student.name, self.data.cardinalities, student.options, where="model options"
-        )
+        """A student without its numbers, for its fields and options."""
+        return self.planned(self.student)
+
+    def planned(self, model: NewModel) -> CTRModel:
+        return blueprint(model.name, self.data.cardinalities, model.options, where="model options")
 
     def new_student(self) -> CTRModel:
         student = self.student
         return new_model(self.data, student.name, student.options, seed=student.train.seed)
 
-    def run(self, teacher: _Teacher, *, alone: bool) -> DistillOutcome:
+    def run(self, teacher: _Teacher) -> DistillOutcome:
         data, student = self.data, self.student
         models = teacher.built
         if teacher.new is not None:
             models = [self._phase("teacher", teacher.built[0], teacher.new.train)]
         files = [_checkpoint(folder) for folder in teacher.folders]
         columns: list[Column] = [("teacher", models, files)]
-        if alone:
+        if self.alone:
             trained = self._phase("alone", self.new_student(), student.train)
             columns.append(self._column("alone", trained))
         described = {
@@ -309,7 +342,7 @@ class _Work:
         more = {"distill": dict(described)} if described else {}
         if self._is_kept(phase, model, config, more):
             self.say(f"{phase}: finished already, kept ({folder})")
-            return Run(folder, device=config.device).model
+            return Run(folder, device=config.device, check_space=self.check_space).model
         table = ""
         if phase == "distillation":
             is_copy = more["distill"]["table"] == "copy"

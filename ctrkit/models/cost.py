@@ -1,10 +1,12 @@
-"""What a model costs: parameters, and multiply-adds per row."""
+"""What a model costs: parameters, multiply-adds per row, and what it saves for its gradient."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -40,19 +42,14 @@ def cost_of(model: CTRModel) -> Cost:
     """
     tables = sum(table.numel() for table in model.embedding.tables)
     everything = sum(parameter.numel() for parameter in model.parameters())
-    some = next(model.parameters())
-    shapes = model.embedding.shapes
-    num_slots = sum(shape.num_slots for shape in shapes)
-    num_values = sum(shape.has_value for shape in shapes)
-    ids = torch.zeros(ROWS, num_slots, dtype=torch.int64, device=some.device)
-    values = torch.zeros(ROWS, num_values, device=some.device, dtype=some.dtype)
+    ids, values = _some_rows(model, ROWS)
     was_training = model.training
     model.eval()
     # The plain form of attention, for the fused ones are not counted on every device.
     plain = sdpa_kernel(SDPBackend.MATH)
     try:
         with torch.no_grad(), plain, FlopCounterMode(display=False) as counter:
-            model(ids, values if num_values else None)
+            model(ids, values)
     finally:
         model.train(was_training)
     return Cost(
@@ -60,3 +57,49 @@ def cost_of(model: CTRModel) -> Cost:
         net_parameters=everything - tables,
         multiply_adds=counter.get_total_flops() // (2 * ROWS),
     )
+
+
+def saved_bytes_per_row(model: CTRModel) -> int:
+    """Return what a model in training keeps of a row until its gradient is computed, in bytes.
+
+    Counted by running it on some rows, and on twice as many, which have the same weights. What
+    single operations need besides, and give back, is about as much again.
+
+    Example:
+        >>> from ctrkit.models import CrossNet
+        >>> with torch.device("meta"):  # without any memory for the table
+        ...     model = CrossNet([10_000_000] * 39, embedding_dim=16)
+        >>> saved_bytes_per_row(model)
+        17784
+    """
+    return (_saved_bytes(model, 2 * ROWS) - _saved_bytes(model, ROWS)) // ROWS
+
+
+def _saved_bytes(model: CTRModel, num_rows: int) -> int:
+    # Views share what they lie in. It is kept, or its address could be given to another.
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage
+        return tensor
+
+    was_training = model.training
+    model.train()
+    try:
+        with saved_tensors_hooks(note, lambda tensor: tensor):
+            model(*_some_rows(model, num_rows))
+    finally:
+        model.train(was_training)
+    return sum(storage.nbytes() for storage in kept.values())
+
+
+def _some_rows(model: CTRModel, num_rows: int) -> tuple[Tensor, Tensor | None]:
+    """Return ids and values that the model takes, on its device."""
+    some = next(model.parameters())
+    shapes = model.embedding.shapes
+    num_slots = sum(shape.num_slots for shape in shapes)
+    num_values = sum(shape.has_value for shape in shapes)
+    ids = torch.zeros(num_rows, num_slots, dtype=torch.int64, device=some.device)
+    values = torch.zeros(num_rows, num_values, device=some.device, dtype=some.dtype)
+    return ids, values if num_values else None

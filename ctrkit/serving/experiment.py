@@ -18,6 +18,7 @@ from ctrkit.aside import only_writer
 from ctrkit.data import PreparedData
 from ctrkit.files import save_json
 from ctrkit.models import MODELS, CTRModel, build_model
+from ctrkit.models.catalog import blueprint
 from ctrkit.options import to_mapping
 from ctrkit.serving.fit import check_fits_memory
 from ctrkit.serving.folder import (
@@ -29,6 +30,7 @@ from ctrkit.serving.folder import (
     read_json,
     shape_to_json,
 )
+from ctrkit.serving.space import check_runs
 from ctrkit.training import (
     History,
     Metrics,
@@ -68,6 +70,7 @@ def train_run(
     command: Sequence[str] = (),
     force: bool = False,
     resume: bool = False,
+    check_space: bool = True,
 ) -> Outcome:
     """Build a model, train it, evaluate it and write the run folder.
 
@@ -85,8 +88,10 @@ def train_run(
         command: the command line, for ``config.json``.
         force: replace a finished run, or one that could go on.
         resume: go on from the last checkpoint in the folder, where there is one.
+        check_space: refuse what would not fit into memory or on the disk.
 
     Raises:
+        SpaceError: if more memory or disk is needed than is free.
         FileExistsError: if the folder holds something else, or another process is writing it.
         ValueError: if an option is wrong, a part of the data has one class only, or the run to go
             on with is another one.
@@ -96,6 +101,9 @@ def train_run(
     config = config or TrainConfig()
     claim(Path(out), force=force, resume=resume)
     check_parts(data)
+    if check_space:
+        planned = blueprint(model, data.cardinalities, model_options or {}, where="model options")
+        check_runs("training", data, [(planned, config, Path(out))])
     return record_run(
         data,
         new_model(data, model, model_options, seed=config.seed),

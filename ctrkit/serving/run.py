@@ -27,9 +27,12 @@ from ctrkit.serving.folder import (
     shape_from_json,
 )
 from ctrkit.serving.gaps import Gaps
+from ctrkit.space import check_memory
 from ctrkit.training import Metrics, compute_metrics, evaluate, probabilities, score_stream
 from ctrkit.training.checkpoint import load_tensors
 from ctrkit.training.compute import choose_device
+from ctrkit.training.estimates import SCORED_ROW_BYTES, table_bytes
+from ctrkit.training.memory import free_memory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +47,7 @@ class Run:
     Args:
         folder: what ``ctrkit train`` or `train_run` wrote.
         device: where to score; ``"auto"`` takes CUDA where there is one.
+        check_space: refuse what would not fit into memory.
 
     Attributes:
         folder: where the run lies.
@@ -53,11 +57,14 @@ class Run:
         model: with its best weights, in eval mode.
 
     Raises:
+        SpaceError: if its table needs more memory than is free.
         FileNotFoundError: if the folder is no run, or the run did not finish.
         ValueError: if a file is damaged, of another run, or of another format version.
     """
 
-    def __init__(self, folder: str | Path, *, device: str = "auto") -> None:
+    def __init__(
+        self, folder: str | Path, *, device: str = "auto", check_space: bool = True
+    ) -> None:
         self.folder = Path(folder)
         self.config = read_json(self.folder, CONFIG)
         self.metrics = read_json(self.folder, METRICS)
@@ -68,6 +75,7 @@ class Run:
                 f"{FORMAT_VERSION}; train again, or use ctrkit {shown(self.config.get('ctrkit'))}"
             )
         self.encoder = Encoder.load(self.folder)
+        self._check_space = check_space
         self.model = self._load_model().to(choose_device(device)).eval()
 
     def _load_model(self) -> CTRModel:
@@ -82,6 +90,8 @@ class Run:
             planned = blueprint(name, fields, options, where="model")
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where} must describe the model of this run: {error}") from error
+        if self._check_space:
+            self._require_memory("scoring", table_bytes(planned))
         path = part_of(self.folder, CHECKPOINTS, "best.pt")
         if not path.exists():
             raise FileNotFoundError(f"{self.folder} is no whole run: it has no {path.name}")
@@ -90,6 +100,10 @@ class Run:
         model = build_model(name, fields, options, where=f"{where}: model")
         model.load_state_dict(weights)
         return model
+
+    def _require_memory(self, what: str, needed: int) -> None:
+        advice = "end other programs, or take a machine with more memory"
+        check_memory(f"{what} with run {self.folder}", needed, free_memory(), advice=advice)
 
     def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the click probability ``(N,)`` of raw rows, with or without a label column.
@@ -162,6 +176,7 @@ class Run:
         Raises:
             ValueError: if `data` was prepared with another schema or vocabulary, so that its ids
                 mean something else, or the part is empty or of one class.
+            SpaceError: if its rows' scores need more memory than is free.
         """
         trained, given = self.encoder.fingerprint, data.encoder.fingerprint
         if trained != given:
@@ -172,6 +187,8 @@ class Run:
         rows: Dataset = getattr(data, part)
         if len(rows) == 0:
             raise ValueError(f"{data.path} has no {part} rows; evaluate on another part")
+        if self._check_space:
+            self._require_memory(f"scoring {len(rows):,} rows", SCORED_ROW_BYTES * len(rows))
         return evaluate(self.model, rows)
 
     def _scored(

@@ -1,4 +1,4 @@
-"""The machine's memory: how much there is, and files mapped into it."""
+"""The machine's memory: how much there is, how much is free, and files mapped into it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import mmap
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
+MEMORY_INFO = Path("/proc/meminfo")
+KIBIBYTE = 1024
 
 
 def memory_bytes() -> int | None:
@@ -24,19 +26,55 @@ def memory_bytes() -> int | None:
     if not hasattr(os, "sysconf"):  # Windows
         return None
     installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min([installed, *_cgroup_limits()])
+    return min([installed, *(group.limit for group in _limited_groups())])
 
 
-def _cgroup_limits() -> Iterator[int]:
-    """Yield the limits of the process's control group and of those around it, of either version."""
+def free_memory() -> int | None:
+    """Return the memory that is free at the moment, None where the system does not tell.
+
+    What the system keeps of files counts as free, for it is given up when a program needs it.
+    """
+    if not MEMORY_INFO.exists():  # Linux only
+        return None
+    available = KIBIBYTE * _figures(MEMORY_INFO)["MemAvailable:"]
+    return max(0, min([available, *(group.limit - group.used() for group in _limited_groups())]))
+
+
+class _LimitedGroup(NamedTuple):
+    """A control group with a limit: its folder, and what its files are called."""
+
+    folder: Path
+    limit: int
+    use_file: str
+    files_kept: tuple[str, str]
+
+    def used(self) -> int:
+        """Return the bytes in use, without files that are kept in memory while there is room."""
+        kept = _figures(self.folder / "memory.stat")
+        return int((self.folder / self.use_file).read_text()) - sum(
+            kept.get(name, 0) for name in self.files_kept
+        )
+
+
+def _figures(path: Path) -> dict[str, int]:
+    """Return the numbers of a file of lines that begin with a name and a number."""
+    lines = (line.split() for line in path.read_text().splitlines())
+    return {words[0]: int(words[1]) for words in lines}
+
+
+def _limited_groups() -> Iterator[_LimitedGroup]:
+    """Yield the process's control group and those around it that have limits, of either version."""
     if not OWN_CGROUPS.exists():
         return
     for line in OWN_CGROUPS.read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            top, name = CGROUPS, "memory.max"
+            top, name, use_file = CGROUPS, "memory.max", "memory.current"
+            files_kept = ("inactive_file", "active_file")
         elif "memory" in controllers.split(","):
             top, name = CGROUPS / "memory", "memory.limit_in_bytes"
+            use_file = "memory.usage_in_bytes"
+            files_kept = ("total_inactive_file", "total_active_file")
         else:
             continue
         own = top / path.lstrip("/")
@@ -45,7 +83,7 @@ def _cgroup_limits() -> Iterator[int]:
             if folder.is_relative_to(top) and (folder / name).exists():
                 limit = (folder / name).read_text().strip()
                 if limit != "max":
-                    yield int(limit)
+                    yield _LimitedGroup(folder, int(limit), use_file, files_kept)
 
 
 def read_stretches(array: NDArray[Any], stretches: Sequence[slice]) -> NDArray[Any]:

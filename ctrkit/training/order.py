@@ -178,8 +178,19 @@ def _stretches(
     return [slice(*stretch) for stretch in sorted(zip(starts, stops, strict=True))]
 
 
+def chosen_shuffle(shuffle: str, num_bytes: int) -> str:
+    """Return the order that a ``TrainConfig.shuffle`` means for training rows of a size.
+
+    ``"auto"`` takes blocks where rows would not stay in memory.
+    """
+    if shuffle != "auto":
+        return shuffle
+    memory = memory_bytes()
+    return "blocks" if memory is not None and num_bytes > LARGEST_SHARE * memory else "rows"
+
+
 def choose_order(shuffle: str, rows: TrainingRows, *, batch_size: int, seed: int) -> Order:
-    """Return the order of that name; ``"auto"`` takes blocks where rows would not stay in memory.
+    """Return the order of that name.
 
     Args:
         shuffle: see ``TrainConfig.shuffle``.
@@ -187,11 +198,7 @@ def choose_order(shuffle: str, rows: TrainingRows, *, batch_size: int, seed: int
         batch_size: rows of a batch.
         seed: with the epoch, it alone decides the order.
     """
-    if shuffle == "auto":
-        memory = memory_bytes()
-        is_large = memory is not None and rows.num_bytes > LARGEST_SHARE * memory
-        shuffle = "blocks" if is_large else "rows"
-    if shuffle == "rows":
+    if chosen_shuffle(shuffle, rows.num_bytes) == "rows":
         return RowOrder(rows, batch_size=batch_size, seed=seed)
     return BlockOrder(
         rows, batch_size=batch_size, seed=seed, block_bytes=BLOCK_BYTES, pool_bytes=POOL_BYTES

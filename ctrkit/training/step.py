@@ -43,9 +43,7 @@ class TrainStep:
         self.device = next(model.parameters()).device
         self.loss: Callable[[Batch], Tensor] = torch.compile(loss) if config.compile else loss
         self.optimizers = make_optimizers(model, config)
-        # A batch norm's statistics are those of the rows that pass it together.
-        suitable = config.batch_size if _has_batch_norm(model) else chunk_rows(self.device)
-        self.chunk_rows = config.chunk_rows or suitable
+        self.chunk_rows = rows_of_chunk(model, config, self.device)
         self._trained = [p for p in model.parameters() if p.requires_grad]
         self._net = net_parameters(model)
         self._pool: Executor | None = None
@@ -64,18 +62,13 @@ class TrainStep:
         with ExitStack() as stack:
             stack.enter_context(full_rate(self.device))
             stack.enter_context(freed_memory_kept())
-            if self._has_chunk_per_thread():
-                self._pool = stack.enter_context(single_threads(torch.get_num_threads()))
+            at_once = chunks_at_once(self.config, self.chunk_rows, self.device)
+            if at_once is not None:
+                self._pool = stack.enter_context(single_threads(at_once))
             try:
                 yield
             finally:
                 self._pool = None
-
-    def _has_chunk_per_thread(self) -> bool:
-        # torch.compile has guards and threads of its own, which are not made for this.
-        if self.device.type != "cpu" or self.config.compile:
-            return False
-        return torch.get_num_threads() * self.chunk_rows <= self.config.batch_size
 
     def __call__(self, batch: Batch) -> Tensor:
         """Step once and return the loss of the batch, in nats per row."""
@@ -140,6 +133,25 @@ class TrainStep:
 
 def _has_batch_norm(model: nn.Module) -> bool:
     return any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
+
+
+def rows_of_chunk(model: CTRModel, config: TrainConfig, device: torch.device) -> int:
+    """Return how many rows pass at a time: as configured, or without a change of what is learnt."""
+    # A batch norm's statistics are those of the rows that pass it together.
+    suitable = config.batch_size if _has_batch_norm(model) else chunk_rows(device)
+    return config.chunk_rows or suitable
+
+
+def chunks_at_once(config: TrainConfig, rows: int, device: torch.device) -> int | None:
+    """Return how many chunks of so many rows pass side by side, a thread each; None for no such.
+
+    A batch must have a chunk for every thread of PyTorch.
+    """
+    # torch.compile has guards and threads of its own, which are not made for this.
+    if device.type != "cpu" or config.compile:
+        return None
+    threads = torch.get_num_threads()
+    return threads if threads * rows <= config.batch_size else None
 
 
 def _concatenated(parts: list[Tensor]) -> Tensor:

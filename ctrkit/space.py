@@ -1,0 +1,73 @@
+"""Space for long work: what would not fit is refused before it begins."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+
+class SpaceError(OSError):
+    """Work needs more memory, or more of a disk, than is free."""
+
+
+def check_memory(what: str, needed: int, free: int | None, *, advice: str) -> None:
+    """Make sure that work fits into memory.
+
+    Args:
+        what: the work, for the message.
+        needed: bytes that it will hold and the system cannot take back.
+        free: bytes that are free; None where the system does not tell, and nothing is refused.
+        advice: what makes it smaller.
+
+    Raises:
+        SpaceError: if it needs more than is free.
+    """
+    if free is not None and needed > free:
+        raise SpaceError(
+            _refusal(f"{what} needs about {gigabytes(needed)} of memory", free, advice)
+        )
+
+
+def check_disk(what: str, needed: int, place: Path, *, replaced: int = 0, advice: str = "") -> None:
+    """Make sure that files fit on their disk.
+
+    Args:
+        what: the work, for the message.
+        needed: bytes that it will write.
+        place: file or folder that they will lie in; it need not exist.
+        replaced: bytes of former files there, which go before.
+        advice: what makes it smaller, where something does.
+
+    Raises:
+        SpaceError: if it needs more than is free.
+    """
+    free = free_disk(place) + replaced
+    if needed > free:
+        needs = f"{what} needs about {gigabytes(needed)} on the disk of {place}"
+        raise SpaceError(_refusal(needs, free, f"{advice or 'make room'}, or name another folder"))
+
+
+def free_disk(place: Path) -> int:
+    """Return the bytes that may be written at a place, which need not exist yet."""
+    place = place.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def gigabytes(number: int) -> str:
+    """Return a number of bytes for people.
+
+    Example:
+        >>> gigabytes(3_140_000_000), gigabytes(20_000_000)
+        ('3.1 GB', '0.02 GB')
+    """
+    size = number / 1e9
+    return f"{size:,.1f} GB" if size >= 0.1 else f"{size:.2g} GB"
+
+
+def _refusal(needs: str, free: int, advice: str) -> str:
+    return (
+        f"{needs}, {gigabytes(free)} are free; {advice}; or take the risk with check_space "
+        "false (--no-check-space)"
+    )
