@@ -185,8 +185,8 @@ class ParquetSource:
         del schema
         try:
             return int(self._parquet.read_metadata(self._path).num_rows)
-        except self._failures:
-            return None  # said when it is read
+        except Exception:  # of any kind, see `_frames`; it is said when the rows are read
+            return None
 
     def date_columns(self) -> set[str]:
         """Return the names of the columns of dates and times."""
@@ -213,9 +213,8 @@ class ParquetSource:
         try:
             with self._parquet.ParquetFile(self._path) as file:
                 for batch in file.iter_batches(batch_size=BLOCK_ROWS, use_threads=False):
-                    batch.validate(
-                        full=True
-                    )  # or texts that are no UTF-8 would come to light later
+                    # Or texts that are no UTF-8 would come to light later.
+                    batch.validate(full=True)
                     # Whole numbers with gaps would become floats, which lose digits.
                     yield batch.to_pandas(integer_object_nulls=True), file.metadata.num_rows
         except Exception as error:  # pyarrow raises a dozen kinds for a damaged file

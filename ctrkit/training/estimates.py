@@ -102,7 +102,8 @@ def weights_bytes(model: CTRModel) -> int:
 
 def table_bytes(model: CTRModel) -> int:
     """Return the size of a model's embedding tables."""
-    return NUMBER_BYTES * sum(table.numel() for table in model.embedding.tables)
+    sizes: list[int] = [table.numel() for table in model.embedding.tables]
+    return NUMBER_BYTES * sum(sizes)
 
 
 def _trained_table_bytes(model: CTRModel, config: TrainConfig) -> int:
