@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ctrkit.training import memory
-from ctrkit.training.memory import let_go, memory_bytes, read_stretches
+from ctrkit.training.memory import free_memory, let_go, memory_bytes, read_stretches
 
 MIB = 1 << 20
 
@@ -61,6 +61,41 @@ def test_the_smallest_limit_of_a_control_group_counts(cgroups, own, limits):
 def test_a_system_that_does_not_tell_is_not_guessed(monkeypatch):
     monkeypatch.delattr(os, "sysconf")
     assert memory_bytes() is None
+
+
+@pytest.mark.parametrize(
+    ("own", "files"),
+    [
+        (
+            "0::/job\n",
+            {
+                "job/memory.max": 9 * MIB,
+                "job/memory.current": 7 * MIB,
+                "job/memory.stat": f"anon 5\ninactive_file {MIB}\nactive_file {MIB}",
+            },
+        ),
+        (
+            "4:memory:/job\n",
+            {
+                "memory/job/memory.limit_in_bytes": 9 * MIB,
+                "memory/job/memory.usage_in_bytes": 7 * MIB,
+                "memory/job/memory.stat": f"cache 5\ntotal_inactive_file {2 * MIB}",
+            },
+        ),
+    ],
+)
+def test_what_a_control_group_keeps_of_files_is_free(cgroups, tmp_path, monkeypatch, own, files):
+    (tmp_path / "meminfo").write_text("MemTotal: 90000 kB\nMemAvailable: 5000 kB\nHugePages: 0\n")
+    monkeypatch.setattr(memory, "MEMORY_INFO", tmp_path / "meminfo")
+    cgroups("0::/\n", {})
+    assert free_memory() == 5000 * 1024
+    cgroups(own, files)
+    assert free_memory() == 4 * MIB
+
+
+def test_free_memory_is_unknown_where_the_system_does_not_tell(monkeypatch):
+    monkeypatch.setattr(memory, "MEMORY_INFO", Path("/nowhere"))
+    assert free_memory() is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's own figures")
