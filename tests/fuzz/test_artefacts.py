@@ -165,7 +165,8 @@ def read_options(folder: Path) -> str:
     for section, object_ in zip(("data", "train", "model"), built, strict=True):
         for key, value in settings.get(section, {}).items():  # nothing is coerced
             held = to_mapping(object_)[key]
-            assert (list(held) if isinstance(held, tuple) else held) == value
+            same = float(value) if isinstance(held, float) else value
+            assert (list(held) if isinstance(held, tuple) else held) == same
     return shown(*map(to_mapping, built))
 
 
