@@ -22,8 +22,8 @@ demo: $(STAMP)  ## generate a Criteo-format log, train EulerNet, distil a DAGFM,
 test: $(STAMP)  ## run the test suite (without the slow tests)
 	$(BIN)/python -m pytest
 
-test-all: $(STAMP)  ## run the slow tests as well
-	$(BIN)/python -m pytest -m 'slow or not slow'
+test-all: $(STAMP)  ## run the slow tests as well, and see that they reach 95 % of all branches
+	$(BIN)/python -m pytest -m 'slow or not slow' --cov=ctrkit --cov-branch --cov-fail-under=95
 
 fuzz: $(STAMP)  ## try 10,000 wrong inputs for every reader and loader (about three hours)
 	$(BIN)/python -m pytest tests/fuzz -m 'slow or not slow' --fuzz 10000
