@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from ctrkit.files import load_toml
-from ctrkit.options import SEQUENCES, from_mapping, members, option_types, shown, suggest
+from ctrkit.options import (
+    SEQUENCES,
+    from_mapping,
+    members,
+    option_types,
+    shortened,
+    shown,
+    suggest,
+)
 
 T = TypeVar("T")
 
@@ -136,7 +144,7 @@ def read_settings(path: Path | None, sections: Iterable[str]) -> dict[str, dict[
     known = list(sections)
     for name, value in content.items():
         if name not in known:
-            raise ValueError(f"{path}: unknown section [{name}]{suggest(name, known)}")
+            raise ValueError(f"{path}: unknown section [{shortened(name)}]{suggest(name, known)}")
         if not isinstance(value, dict):
             raise ValueError(f"{path}: {name!r} must be a section [{name}], got {shown(value)}")
     return content

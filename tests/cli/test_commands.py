@@ -221,6 +221,7 @@ def test_unknown_command_is_named(capsys):
         ("[train]\nlerning_rate = 1\n", "unknown option 'lerning_rate'; did you mean 'learning_r"),
         ("[trian]\nepochs = 1\n", "unknown section [trian]; did you mean 'train'?"),
         ("epochs = 1\n", "unknown section [epochs]"),
+        (f"[{'x' * 5000}]\na = 1\n", "x...]; choose from"),
         ("[train\n", "must be TOML"),
         ("[train]\nepochs = '3'\n", "option 'epochs' must be int, got '3'"),
         ("[train]\nepochs = 0\n", "epochs must be positive, got 0"),
