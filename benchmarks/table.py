@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     found = []
     for name in MODELS:
         for table in ("lazy", "adagrad", "dense", "sparse"):
-            fits = [r for r in arguments.rows if 1.15 * r * BYTES_PER_ROW[table] < available]
+            fits = [r for r in arguments.rows if 1.3 * r * BYTES_PER_ROW[table] < available]
             found += _measure(name, table, fits, arguments)
     save("table", found, batch_size=BATCH_SIZE, embedding_dim=16)
 
