@@ -79,9 +79,10 @@ class Like:
     def say_outcome(self, evaluations: Mapping[str, Metrics]) -> None:
         """Say, after the run, whether it has the same figures."""
         differing = [
-            f"{name} auc {figures.auc:.7f}, not {self.metrics[name]['auc']:.7f}"
-            for name, figures in evaluations.items()
-            if name in self.metrics and self.metrics[name] != figures.to_dict()
+            f"{part} {name} {figure!r}, not {self.metrics[part].get(name)!r}"
+            for part, metrics in evaluations.items()
+            for name, figure in metrics.to_dict().items()
+            if part in self.metrics and self.metrics[part].get(name) != figure
         ]
         same = f"the figures of {self.run}, digit for digit"
         print("; ".join(differing) if differing else same, file=sys.stderr)

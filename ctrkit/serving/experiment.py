@@ -41,7 +41,7 @@ from ctrkit.training import (
     TrainResult,
     evaluate,
 )
-from ctrkit.training.checkpoints import unfinished
+from ctrkit.training.checkpoints import remove_unfinished, unfinished
 from ctrkit.training.config import CHECKPOINT_OPTIONS
 from ctrkit.training.trainer import check_rows, require_both_classes
 
@@ -186,8 +186,7 @@ def record_run(
         }
         figures = {name: metrics.to_dict() for name, metrics in evaluations.items()}
         save_json(out / METRICS, {**figures, **result.to_dict()})
-        for path in unfinished(out / CHECKPOINTS):
-            path.unlink(missing_ok=True)
+        remove_unfinished(out / CHECKPOINTS)
         return Outcome(model=model, result=result, evaluations=evaluations)
 
 
@@ -196,8 +195,7 @@ def _begin(
 ) -> None:
     """Write what a new run begins with, in place of what an earlier one has left."""
     (out / METRICS).unlink(missing_ok=True)  # from here on the run is unfinished
-    for path in unfinished(out / CHECKPOINTS):
-        path.unlink()
+    remove_unfinished(out / CHECKPOINTS)
     save_json(
         out / CONFIG,
         {

@@ -10,7 +10,7 @@ from ctrkit.data.encode import VOCABULARY_FOLDER
 from ctrkit.fields import FieldShape
 from ctrkit.files import load_json, part_of
 from ctrkit.options import from_mapping, shown
-from ctrkit.training.checkpoints import unfinished
+from ctrkit.training.checkpoints import remove_unfinished, unfinished
 
 FORMAT_VERSION = 1
 
@@ -60,8 +60,7 @@ def remove_remains(folder: Path) -> None:
     for part in (folder, folder / VOCABULARY_FOLDER, folder / CHECKPOINTS):
         remove_left_overs(part)
     if is_finished(folder):  # and was killed before it could remove them
-        for path in unfinished(folder / CHECKPOINTS):
-            path.unlink(missing_ok=True)
+        remove_unfinished(folder / CHECKPOINTS)
 
 
 def refuse_unfinished(folder: Path) -> None:

@@ -17,6 +17,12 @@ def unfinished(folder: Path) -> list[Path]:
     return sorted(folder.glob(PATTERN))
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove the checkpoints in a folder that a run could go on from."""
+    for path in unfinished(folder):
+        path.unlink(missing_ok=True)
+
+
 class Checkpoints:
     """Writes and reads ``step-NUMBER.pt``: the whole state of a run after a step.
 
@@ -61,5 +67,4 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove all."""
-        for path in unfinished(self.folder):
-            path.unlink()
+        remove_unfinished(self.folder)

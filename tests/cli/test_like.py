@@ -67,6 +67,18 @@ def test_differences_are_said_before(run, tmp_path, capsys):
     assert "has other rows than" in said
 
 
+def test_every_figure_that_differs_is_named(run, tmp_path, capsys):
+    shutil.copytree(run, tmp_path / "old")
+    path = tmp_path / "old" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["test"]["logloss"] = 0.5
+    write_json(path, metrics)
+    out = ["--out", str(tmp_path / "new")]
+    assert main(["train", "--like", str(tmp_path / "old"), *out]) == 0
+    said = capsys.readouterr().err.splitlines()[-2]
+    assert said == f"test logloss {figures(run)['test']['logloss']!r}, not 0.5"
+
+
 def test_mistakes(run, tmp_path, capsys):
     out = ["--out", str(tmp_path / "new")]
     like = ["--like", str(run)]
