@@ -101,5 +101,8 @@ def single_threads(number: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _work_alone() -> None:
+    # A thread's first question sets its number to the last that any thread has set, whatever it
+    # has set itself before; so it is asked before.
+    torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

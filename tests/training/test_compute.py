@@ -61,3 +61,14 @@ def test_a_single_thread_works_alone_and_others_are_left_as_they_were():
     finally:
         torch.set_num_threads(before)
     assert torch.tensor(1e-40) * 1.0 != 0
+
+
+def test_a_single_thread_works_alone_whatever_other_threads_set():
+    before = torch.get_num_threads()
+    try:
+        with single_threads(1) as pool:
+            pool.submit(lambda: None).result()  # its thread is there, and has not worked yet
+            torch.set_num_threads(2)
+            assert pool.submit(torch.get_num_threads).result() == 1
+    finally:
+        torch.set_num_threads(before)
