@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrkit.options import check_positive
+from ctrkit.training.sorting import sort_keys
 
 Scores = NDArray[np.floating[Any]]
 
@@ -203,7 +204,10 @@ def _twice_pairs_won(clicks: NDArray[np.uint8], scores: Scores) -> int:
     """
     twice_won = positives_below = rows_below = 0
     for packed in _packed(clicks, scores):
-        packed.sort()
+        if packed.dtype == np.uint32:
+            sort_keys(packed)
+        else:
+            packed.sort()
         # The label is the lowest bit, so that among equal scores the non-clicks come first. A click
         # then has below it, or tied with it, all rows before it but the clicks.
         places = np.flatnonzero(packed & 1)
@@ -224,14 +228,12 @@ def _packed(clicks: NDArray[np.uint8], scores: Scores) -> list[NDArray[Any]]:
     and leave the sign's bit to the label; those of negative ones sort the other way round.
     """
     if scores.dtype == np.float32:
-        bits = (scores + np.float32(0)).view(np.uint32)  # -0 + 0 is 0: they are equal scores
+        # -0 + 0 is 0: they are equal scores. Shifting drops the sign.
+        packed = _with_label((scores + np.float32(0)).view(np.uint32), clicks)
         if scores.min() >= 0:
-            return [_with_label(bits, clicks)]
+            return [packed]
         is_negative = scores < 0
-        return [
-            _with_label(~bits[is_negative], clicks[is_negative]),
-            _with_label(bits[~is_negative], clicks[~is_negative]),
-        ]
+        return [packed[is_negative] ^ np.uint32(0xFFFFFFFE), packed[~is_negative]]
     if scores.min() >= 0 and scores.max() < 2:
         # Probabilities in float64: the two top bits are free.
         return [_with_label((scores + 0.0).view(np.int64), clicks)]
