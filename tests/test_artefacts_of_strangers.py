@@ -178,6 +178,12 @@ def header(text):
         (header("{" * 200 + "\n"), "does not begin as a .npy file does"),
         (header("{'descr': __import__('os').abort()}\n"), "does not begin as a .npy file does"),
         (
+            header("{'descr': '?i4', 'fortran_order': False, 'shape': (6,), }\n").replace(
+                b"?", b"\xd5"
+            ),
+            "does not begin as a .npy file does",
+        ),
+        (
             header("{'descr': '<i4', 'fortran_order': False, 'shape': (3, 2), }\n") + bytes(20),
             r"shape \(3, 2\) takes 24 bytes, the file has 20",
         ),
