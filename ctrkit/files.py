@@ -10,12 +10,14 @@ import json
 import os
 import tomllib
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ctrkit.aside import FILE_ASIDE, held_aside, named_when_full, sync
+from ctrkit.options import shortened, shown
 
 MAX_TEXT_BYTES = 64 << 20
 """The largest JSON or TOML file that is read: thousands of fields take less than one MiB."""
@@ -217,9 +219,9 @@ def _checksum_of(content: Any) -> str:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key {twice!r} must stand there once, got it twice")
+        counts = Counter(name for name, _ in pairs)
+        twice, _ = counts.most_common(1)[0]
+        raise ValueError(f"key {shown(twice)} must stand there once, got it more often")
     return content
 
 
@@ -229,4 +231,4 @@ def _finite(text: str) -> float:
 
 
 def _refuse_number(text: str) -> NoReturn:
-    raise ValueError(f"numbers must be finite, got {text}")
+    raise ValueError(f"numbers must be finite, got {shortened(text)}")

@@ -307,9 +307,11 @@ def test_a_pipe_is_not_waited_for(folder):
     [
         ('{"a": ' * 100_000, "its values lie too deep in each other"),
         ('{"a": ' * 100 + "1" + "}" * 100, "values must lie at most 32 deep"),
-        ('{"a": 1, "a": 2, "checksum": null}', "key 'a' must stand there once, got it twice"),
+        ('{"a": 1, "a": 2, "checksum": null}', "key 'a' must stand there once, got it more"),
+        (f'{{"{"a" * 5000}": 1, "{"a" * 5000}": 2}}', r"key 'a+\.\.\. must stand there once"),
         ('{"a": NaN, "checksum": null}', "numbers must be finite, got NaN"),
         ('{"a": 1e999, "checksum": null}', "numbers must be finite, got 1e999"),
+        (f'{{"a": {"9" * 5000}.0, "checksum": null}}', r"numbers must be finite, got 9+\.\.\."),
         ('{"a": ' + "9" * 5000 + ', "checksum": null}', "Exceeds the limit"),
         ("[1]", "it must hold an object, got list"),
         ('{"a": 1}', "it has no checksum, or was written by an older ctrkit"),
@@ -320,8 +322,9 @@ def test_a_pipe_is_not_waited_for(folder):
 def test_json_that_ctrkit_did_not_write_is_refused(tmp_path, content, message):
     path = tmp_path / "x.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(ValueError, match=rf"x.json .*{message}"):
+    with pytest.raises(ValueError, match=rf"x.json .*{message}") as caught:
         load_json(path)
+    assert len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize("read", [load_json, load_toml])
