@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ctrkit.huge_pages import ask_for_huge_pages
+
 
 class LazyOptimizer(torch.optim.Optimizer):
     """Updates the rows of a sparse gradient; all other rows and their state stay. Abstract.
@@ -63,6 +65,13 @@ class LazyOptimizer(torch.optim.Optimizer):
         """Return what to subtract from `rows`, given their gradient, and bring the state along."""
 
 
+def _zeros(table: Tensor, shape: torch.Size) -> Tensor:
+    """Return zeros of the table's type and device, whose rows are read here and there as well."""
+    state = table.new_empty(shape)
+    ask_for_huge_pages(state)
+    return state.zero_()
+
+
 class LazyAdam(LazyOptimizer):
     """Adam on the rows of a batch only.
 
@@ -105,9 +114,9 @@ class LazyAdam(LazyOptimizer):
         # Counted in the table's own type, which loading a state dict would make of it anyway;
         # float32 counts 16 million steps of a row exactly.
         return {
-            "first": torch.zeros_like(table),
-            "second": torch.zeros_like(table),
-            "steps": table.new_zeros(len(table)),
+            "first": _zeros(table, table.shape),
+            "second": _zeros(table, table.shape),
+            "steps": _zeros(table, table.shape[:1]),
         }
 
     def _change(
@@ -161,7 +170,7 @@ class RowwiseAdagrad(LazyOptimizer):
         super().__init__(params, {"lr": lr, "eps": eps, "l2": l2, "decoupled": decoupled})
 
     def _new_state(self, table: Tensor) -> dict[str, Tensor]:
-        return {"sum": table.new_zeros(len(table))}
+        return {"sum": _zeros(table, table.shape[:1])}
 
     def _change(
         self, gradient: Tensor, rows: Tensor, state: dict[str, Tensor], group: dict[str, Any]
