@@ -76,7 +76,7 @@ class _DenseGradient:
 
     A batch is passed through the model in chunks, and each would make a dense gradient of the
     whole table. Instead their sparse gradients are added, once, to one that lasts for the run; of
-    that, only the rows of the batch are set to zero again.
+    that, only the rows of the batch are set to zero again, where they are fewer than all.
     """
 
     def __init__(self, tables: list[nn.Parameter]) -> None:
@@ -97,7 +97,10 @@ class _DenseGradient:
     def clear(self, *_: Any) -> None:
         for table, rows in self._rows.items():
             table.grad = None
-            self._dense[table].index_fill_(0, rows, 0.0)
+            if len(rows) < len(table):
+                self._dense[table].index_fill_(0, rows, 0.0)
+            else:
+                self._dense[table].zero_()
         self._rows.clear()
 
 
