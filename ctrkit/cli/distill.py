@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ctrkit.cli.arguments import add_options, collect, read_settings
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
-from ctrkit.cli.models import add_model_options, chosen_model
+from ctrkit.cli.models import add_model_options, chosen_model, refuse_early
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.resume import add_resume
 from ctrkit.cli.tables import standings_table
@@ -75,6 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
         "data": PrepareConfig,
     }
     options = collect(sections, arguments, settings)
+    refuse_early(name, options)
     out: Path = arguments.out
     claim(out, force=True)
     teacher = teacher_of(arguments, options["train"])

@@ -8,7 +8,9 @@ from typing import Any
 
 from ctrkit.cli.arguments import add_options, given
 from ctrkit.models import MODELS, model_options
+from ctrkit.models.catalog import blueprint
 from ctrkit.options import check_choice, option_types
+from ctrkit.training.compute import choose_device
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -38,3 +40,17 @@ def chosen_model(
                 written = "--" + option.replace("_", "-")
                 raise ValueError(f"{written} is an option of {other}, not of {name}")
     return name
+
+
+def refuse_early(model: str, options: Mapping[str, Any]) -> None:
+    """Refuse, before the rows are prepared, what could only be refused after that.
+
+    Args:
+        model: its name.
+        options: what `collect` returned.
+
+    Raises:
+        ValueError: if the device is not there, or the model does not take the values given.
+    """
+    choose_device(options["train"].device)
+    blueprint(model, [2, 2], vars(options["model"]), where="model options")

@@ -9,7 +9,7 @@ from pathlib import Path
 from ctrkit.cli.arguments import add_options, collect, read_settings
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.like import like_of
-from ctrkit.cli.models import add_model_options, chosen_model
+from ctrkit.cli.models import add_model_options, chosen_model, refuse_early
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.resume import add_resume, says_finished
 from ctrkit.cli.tables import metrics_table
@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     name = chosen_model(arguments, settings, arguments.model, DEFAULT_MODEL)
     sections = {"model": model_options(name), "train": TrainConfig, "data": PrepareConfig}
     options = collect(sections, arguments, settings)
+    refuse_early(name, options)
     out: Path = arguments.out
     force = options["data"].force
     if arguments.resume and says_finished(out):

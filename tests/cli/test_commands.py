@@ -247,13 +247,17 @@ def test_mistakes_in_a_settings_file_are_named(content, message, log, tmp_path, 
         (["--model", "eulernett"], "unknown model 'eulernett'; did you mean 'eulernet'?"),
         (["--format", "cretio"], "unknown format 'cretio'; did you mean 'criteo'?"),
         (["--dropout-ex", "1.5"], "dropout_ex must lie in [0, 1), got 1.5"),
+        (["--orders", "0"], "orders must be one positive number per layer, got [0]"),
         (["--device", "gpu"], "device must be auto, cpu, cuda or cuda:N, got 'gpu'"),
+        (["--device", "meta"], "device must be auto, cpu, cuda or cuda:N, got 'meta'"),
+        (["--device", "cuda:99"], "device 'cuda:99' is not there"),
         (["--config", "no.toml"], "settings file no.toml does not exist"),
     ],
 )
 def test_mistakes_on_the_command_line_are_named(words, message, log, tmp_path, capsys):
     given = ["train", str(log), "--out", str(tmp_path / "r"), "--format", "criteo", *words]
     assert message in error_of(given, capsys)
+    assert not (tmp_path / "r").exists()  # refused before the rows were prepared
 
 
 def test_option_of_another_model_is_refused(log, tmp_path, capsys):
@@ -263,6 +267,7 @@ def test_option_of_another_model_is_refused(log, tmp_path, capsys):
     )
 
 
+@pytest.mark.slow
 def test_every_model_goes_all_the_way(log, tmp_path):
     for name in MODELS:
         out = tmp_path / name

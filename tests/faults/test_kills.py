@@ -6,6 +6,8 @@ import pytest
 from fault_commands import all_commands
 from killing import BrokenPromiseError, Command, Whole, killed_often, survives, undisturbed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def prepare(inputs) -> Command:
@@ -21,14 +23,12 @@ def test_a_killed_preparation_leaves_nothing_and_ends_the_same(prepare, prepared
     assert killed_often(prepare, tmp_path, prepared, kills=2, seed="short").total() == 2
 
 
-@pytest.mark.slow
 def test_another_result_after_a_kill_is_found_out(prepare, prepared, tmp_path):
     another = replace(prepare, again=lambda folder: [*prepare.words(folder), "--seed", "2"])
     with pytest.raises(BrokenPromiseError, match=r"train/ids\.npy.* must be as undisturbed"):
         survives(another, tmp_path / "case", prepared, [0.0])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["predict", "train", "distill"])
 def test_a_killed_command_goes_on_and_ends_the_same(inputs, tmp_path, name):
     command = all_commands(inputs)[name]
