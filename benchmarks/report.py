@@ -136,6 +136,22 @@ def _interact(content: Content) -> str:
     )
 
 
+def _products(content: Content) -> str:
+    return _table(
+        ["model", "", "batch", "rows/s", "times the plain way"],
+        (
+            [
+                r["details"]["model"],
+                r["details"]["kind"],
+                str(r["details"]["batch_size"]),
+                _rate(r["ours"]),
+                _ratio(r["ratio"]),
+            ]
+            for r in content["results"]
+        ),
+    )
+
+
 def _comparisons(first: str, unit: str) -> Callable[[Content], str]:
     def table(content: Content) -> str:
         return _table(
@@ -215,6 +231,7 @@ TABLES: dict[str, Callable[[Content], str]] = {
     "parts": _comparisons("part", "units"),
     "interact": _interact,
     "train": _train,
+    "products": _products,
     "score": _comparisons("rows in memory", "rows"),
     "table": _table_growth,
     "growth": _growth,

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from benchmarks import interact, report
+from benchmarks import interact, products, report
 from benchmarks.harness import RESULTS, Spread, compare, compare_apart
 from benchmarks.plain import plain_interaction
 from benchmarks.side import Side, Work
@@ -81,3 +81,16 @@ def test_the_page_shows_the_results_that_are_committed():
     shown = {name for _, name, _ in report.BLOCK.findall(page)}
     assert shown == set(report.TABLES)
     assert all((RESULTS / f"{name}.json").exists() for name in shown)
+
+
+@pytest.mark.parametrize("kind", ["train", "score"])
+def test_products_alone_are_those_of_a_step(kind, monkeypatch):
+    model = make_model("crossnet", num_fields=3, embedding_dim=2)
+    monkeypatch.setattr(products, "make_model", lambda name: model)
+    monkeypatch.setattr(products, "make_batch", lambda rows: make_batch(rows, num_fields=3))
+    work = products.make_products("crossnet", 7, kind)
+    work()  # the first time, it finds out which kernel is exact
+    with products.Recorder() as recorder:
+        work()
+    layers = model.num_layers + 1  # and the output
+    assert len(recorder.products) == (layers if kind == "score" else 3 * layers)
