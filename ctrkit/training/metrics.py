@@ -16,6 +16,9 @@ from ctrkit.training.sorting import sort_keys
 
 Scores = NDArray[np.floating[Any]]
 
+Ranked = list[NDArray[Any]]
+"""Score and label of rows as integers, see `_ranked`."""
+
 CALIBRATION_BINS = 20
 """Bins of the expected calibration error, unless told otherwise."""
 
@@ -65,12 +68,14 @@ def compute_metrics(labels: ArrayLike, probabilities: ArrayLike) -> Metrics:
     """
     clicks, predicted = _checked(labels, probabilities)
     rows, num_clicks = len(clicks), int(clicks.sum())
+    _require_both_classes("AUC", num_clicks, rows)
     loss = _logloss(clicks, predicted)
+    ranked = _ranked(clicks, predicted)
     return Metrics(
-        auc=_auc(clicks, predicted),
+        auc=_auc(ranked, num_clicks, rows),
         logloss=loss,
         normalized_entropy=loss / _base_entropy(num_clicks, rows),
-        calibration_error=_calibration_error(clicks, predicted, CALIBRATION_BINS),
+        calibration_error=_calibration_error(ranked, CALIBRATION_BINS),
         predicted_ratio=float(predicted.sum() / num_clicks),
         rows=rows,
         clicks=num_clicks,
@@ -90,7 +95,10 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
         >>> auc([0, 1, 1, 0], [0.1, 0.9, 0.4, 0.4])
         0.875
     """
-    return _auc(*_checked_scores(labels, scores))
+    clicks, values = _checked_scores(labels, scores)
+    num_clicks = int(clicks.sum())
+    _require_both_classes("AUC", num_clicks, len(clicks))
+    return _auc(_ranked(clicks, values), num_clicks, len(clicks))
 
 
 def logloss(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -124,12 +132,13 @@ def expected_calibration_error(
     """Return ``sum over bins of share of rows * |click rate - mean prediction|``.
 
     Rows are cut into `num_bins` bins of equally many rows by predicted probability: click
-    predictions crowd at the low end, where bins of equal width would hold nearly all rows.
+    predictions crowd at the low end, where bins of equal width would hold nearly all rows. Of rows
+    with equal predictions, those without a click come first.
     Source: Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
     AAAI 2015, with equal-mass bins.
     """
     check_positive(num_bins=num_bins)
-    return _calibration_error(*_checked(labels, probabilities), num_bins)
+    return _calibration_error(_ranked(*_checked(labels, probabilities)), num_bins)
 
 
 def grouped_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> float:
@@ -159,7 +168,7 @@ def grouped_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> floa
     if not has_both.any():
         raise ValueError(f"grouped AUC needs a group with both classes, got none of {len(starts)}")
     parts = [
-        _twice_pairs_won(clicks[start : start + rows], values[start : start + rows])
+        _twice_pairs_won(_ranked(clicks[start : start + rows], values[start : start + rows]))
         / (2 * positives * (rows - positives))
         for start, rows, positives in zip(
             starts[has_both], num_rows[has_both], num_clicks[has_both], strict=True
@@ -168,11 +177,8 @@ def grouped_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> floa
     return float(np.average(parts, weights=num_rows[has_both]))
 
 
-def _auc(clicks: NDArray[np.uint8], scores: Scores) -> float:
-    num_clicks = int(clicks.sum())
-    _require_both_classes("AUC", num_clicks, len(clicks))
-    twice_won = _twice_pairs_won(clicks, scores)
-    return twice_won / (2 * num_clicks * (len(clicks) - num_clicks))
+def _auc(ranked: Ranked, num_clicks: int, rows: int) -> float:
+    return _twice_pairs_won(ranked) / (2 * num_clicks * (rows - num_clicks))
 
 
 def _logloss(clicks: NDArray[np.uint8], predicted: NDArray[np.float64]) -> float:
@@ -188,26 +194,22 @@ def _base_entropy(num_clicks: int, rows: int) -> float:
     return float(-(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)))
 
 
-def _calibration_error(
-    clicks: NDArray[np.uint8], predicted: NDArray[np.float64], num_bins: int
-) -> float:
-    order = np.argsort(predicted, kind="stable")
-    gaps = (clicks[order] - predicted[order]).astype(np.float64)
+def _calibration_error(ranked: Ranked, num_bins: int) -> float:
+    """Return the error of probabilities in float64, which lie in one array."""
+    (packed,) = ranked
+    gaps = (packed >> 1).view(np.float64)
+    np.subtract(packed & 1, gaps, out=gaps)
     edges = np.unique(np.linspace(0, len(gaps), num_bins + 1).astype(np.int64)[:-1])
     return float(np.abs(np.add.reduceat(gaps, edges)).sum() / len(gaps))
 
 
-def _twice_pairs_won(clicks: NDArray[np.uint8], scores: Scores) -> int:
+def _twice_pairs_won(ranked: Ranked) -> int:
     """Return twice the number of (click, non-click) pairs that the click wins, a tie being half.
 
     Up to 2^62 pairs fit; that is three billion rows.
     """
     twice_won = positives_below = rows_below = 0
-    for packed in _packed(clicks, scores):
-        if packed.dtype == np.uint32:
-            sort_keys(packed)
-        else:
-            packed.sort()
+    for packed in ranked:
         # The label is the lowest bit, so that among equal scores the non-clicks come first. A click
         # then has below it, or tied with it, all rows before it but the clicks.
         places = np.flatnonzero(packed & 1)
@@ -220,7 +222,22 @@ def _twice_pairs_won(clicks: NDArray[np.uint8], scores: Scores) -> int:
     return twice_won
 
 
-def _packed(clicks: NDArray[np.uint8], scores: Scores) -> list[NDArray[Any]]:
+def _ranked(clicks: NDArray[np.uint8], scores: Scores) -> Ranked:
+    """Return score and label of all rows packed into one integer each, and sorted.
+
+    Lower scores are in earlier arrays. Probabilities in float64 are in one, and shifted back by
+    the label's bit are themselves again.
+    """
+    ranked = _packed(clicks, scores)
+    for packed in ranked:
+        if packed.dtype == np.uint32:
+            sort_keys(packed)
+        else:
+            packed.sort()
+    return ranked
+
+
+def _packed(clicks: NDArray[np.uint8], scores: Scores) -> Ranked:
     """Return score and label packed into one integer, for all rows, lower scores in earlier arrays.
 
     Sorting integers is several times faster than an argsort and the gather after it, and those of

@@ -109,6 +109,14 @@ def test_calibration_error_of_bins_written_out():
     assert expected_calibration_error(labels, predicted, num_bins=2) == pytest.approx(0.3)
 
 
+def test_calibration_error_is_the_same_in_any_order_of_the_rows():
+    generator = np.random.default_rng(0)
+    labels, predicted = generator.integers(0, 2, 1000), generator.integers(0, 9, 1000) / 10
+    order = generator.permutation(1000)  # ties lie on both sides of most edges between bins
+    expected = expected_calibration_error(labels, predicted)
+    assert expected_calibration_error(labels[order], predicted[order]) == expected
+
+
 def test_calibration_error_vanishes_when_predictions_are_the_truth():
     generator = np.random.default_rng(0)
     predicted = generator.random(200_000)
