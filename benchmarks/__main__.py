@@ -11,7 +11,7 @@ SPEED = {
     "interact": "every model forward and backward, by batch size, against its plain formula",
     "train": "whole training steps, against the plain formula and PyTorch's Adam",
     "score": "scoring rows in memory, against the plain formula; students against teachers",
-    "products": "matrix products of a step alone: the ratio to the plain way that none can exceed",
+    "products": "matrix products of a step alone: about the most that can be won",
     "table": "training steps by rows of the table and its optimizer",
     "growth": "training steps by fields, width and threads",
     "epoch": "an epoch of training and an evaluation, with one thread and two",

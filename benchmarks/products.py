@@ -1,4 +1,4 @@
-"""The matrix products of a step alone, against the plain way: the ratio that no way can exceed."""
+"""The matrix products of a step alone, against the plain way: about the most that can be won."""
 
 from __future__ import annotations
 

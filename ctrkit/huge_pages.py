@@ -17,9 +17,8 @@ def ask_for_huge_pages(tensor: Tensor) -> None:
     """Ask the system to put a new tensor on pages of 2 MiB, before anything is written to it.
 
     Nearly every row that is read of a large table lies on another page, and the address of each
-    page of 4 KiB must be looked up in memory: a fifth of the time of a lazy optimizer's step on 10
-    million rows. It is a wish, which the system may leave unfulfilled. Nothing is done for small
-    tensors, for those of other devices, and on other systems than Linux.
+    page of 4 KiB must be looked up in memory. It is a wish, which the system may leave unfulfilled.
+    Nothing is done for small tensors, for those of other devices, and on other systems than Linux.
     """
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
     storage = tensor.untyped_storage()

@@ -204,6 +204,10 @@ def header(text):
             "must hold int32 .* got >i4",
         ),
         (
+            header("{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (3, 1), }\n") + bytes(24),
+            r"must hold int32 .* got <M8\[ns\]",
+        ),
+        (
             header("{'descr': '<i4', 'fortran_order': False, 'shape': (6,), }\n") + bytes(24),
             r"in 2 dimensions, row by row, got <i4 of shape \(6,\)",
         ),

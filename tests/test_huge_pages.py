@@ -9,8 +9,9 @@ import torch
 from torch.nn import functional
 
 from ctrkit import huge_pages
+from ctrkit.embedding import FeatureEmbedding
 from ctrkit.huge_pages import PAGE_BYTES, ask_for_huge_pages
-from ctrkit.training.lazy import LazyAdam
+from ctrkit.training.lazy import LazyAdam, RowwiseAdagrad
 
 SMAPS = Path("/proc/self/smaps")
 SETTING = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -49,14 +50,25 @@ def test_a_large_tensor_asks_and_a_small_one_does_not(monkeypatch):
 
 
 @needs_linux
-def test_a_lazy_optimizer_asks_for_its_state(monkeypatch):
+def test_a_table_asks(monkeypatch):
     monkeypatch.setattr(huge_pages, "LEAST_BYTES", NUM_PAGES * PAGE_BYTES)
-    table = torch.nn.Parameter(torch.ones(NUM_PAGES * PAGE_BYTES // 64, 16))
-    optimizer = LazyAdam([table])
+    embedding = FeatureEmbedding([NUM_PAGES * PAGE_BYTES // 64], 16)
+    assert advised(embedding.tables[0])
+
+
+@needs_linux
+@pytest.mark.parametrize(("kind", "width"), [(LazyAdam, 4), (RowwiseAdagrad, 1)])
+def test_a_lazy_optimizer_asks_for_its_state(monkeypatch, kind, width):
+    monkeypatch.setattr(huge_pages, "LEAST_BYTES", NUM_PAGES * PAGE_BYTES)
+    table = torch.nn.Parameter(torch.ones(NUM_PAGES * PAGE_BYTES // 4 // width, width))
+    optimizer = kind([table])
     functional.embedding(torch.tensor([3]), table, sparse=True).sum().backward()
     optimizer.step()
-    assert advised(optimizer.state[table]["first"])
-    assert optimizer.state[table]["steps"].sum() == 1
+    state = optimizer.state[table].values()
+    large = [part for part in state if part.nbytes >= huge_pages.LEAST_BYTES]
+    assert large
+    assert all(advised(part) for part in large)
+    assert all(part[3].ne(0).all() and part.count_nonzero() == part[3].numel() for part in state)
 
 
 def test_nothing_is_done_on_another_system(monkeypatch):

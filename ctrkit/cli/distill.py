@@ -75,10 +75,13 @@ def run(arguments: argparse.Namespace) -> None:
         "data": PrepareConfig,
     }
     options = collect(sections, arguments, settings)
-    refuse_early(name, options)
+    student = NewModel(name=name, options=vars(options["model"]), train=options["train"])
+    teacher = teacher_of(arguments, student.train)
+    for model in (student, teacher):
+        if isinstance(model, NewModel):
+            refuse_early(model.name, model.options, model.train)
     out: Path = arguments.out
     claim(out, force=True)
-    teacher = teacher_of(arguments, options["train"])
     data = prepared_or_raw(
         arguments,
         options["data"],
@@ -89,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
     outcome = distill_run(
         data,
         teacher=teacher,
-        student=NewModel(name=name, options=vars(options["model"]), train=options["train"]),
+        student=student,
         config=options["distill"],
         out=out,
         alone=arguments.alone,

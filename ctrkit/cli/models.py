@@ -10,6 +10,7 @@ from ctrkit.cli.arguments import add_options, given
 from ctrkit.models import MODELS, model_options
 from ctrkit.models.catalog import blueprint
 from ctrkit.options import check_choice, option_types
+from ctrkit.training import TrainConfig
 from ctrkit.training.compute import choose_device
 
 
@@ -42,15 +43,12 @@ def chosen_model(
     return name
 
 
-def refuse_early(model: str, options: Mapping[str, Any]) -> None:
-    """Refuse, before the rows are prepared, what could only be refused after that.
-
-    Args:
-        model: its name.
-        options: what `collect` returned.
+def refuse_early(model: str, options: Mapping[str, Any], train: TrainConfig) -> None:
+    """Refuse, before the rows are prepared, what would otherwise be refused after that.
 
     Raises:
         ValueError: if the device is not there, or the model does not take the values given.
+        TypeError: if an option of the model has the wrong type.
     """
-    choose_device(options["train"].device)
-    blueprint(model, [2, 2], vars(options["model"]), where="model options")
+    choose_device(train.device)
+    blueprint(model, [2, 2], options, where="model options")

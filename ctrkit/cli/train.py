@@ -56,11 +56,11 @@ def run(arguments: argparse.Namespace) -> None:
     name = chosen_model(arguments, settings, arguments.model, DEFAULT_MODEL)
     sections = {"model": model_options(name), "train": TrainConfig, "data": PrepareConfig}
     options = collect(sections, arguments, settings)
-    refuse_early(name, options)
     out: Path = arguments.out
     force = options["data"].force
     if arguments.resume and says_finished(out):
         return
+    refuse_early(name, vars(options["model"]), options["train"])
     claim(out, force=force, resume=arguments.resume)
     data = prepared_or_raw(arguments, options["data"], settings.get("data", {}), out / DATA)
     print(data, file=sys.stderr)

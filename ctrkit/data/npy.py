@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ctrkit.files import check_is_file, hex_crc32
 
 _HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '([<>|=\w]{0,16})', 'fortran_order': (True|False), "
+    rb"\x93NUMPY\x01\x00..\{'descr': '([ -&(-~]{0,32})', 'fortran_order': (True|False), "
     rb"'shape': \(((?:\d{1,12}(?:, ?|(?=\))))*)\), \} *\n",
     flags=re.DOTALL,
 )

@@ -26,10 +26,10 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}")
+        if device.type not in ("cpu", "cuda"):
+            raise RuntimeError("PyTorch knows it, but ctrkit is not made for it")
+    except RuntimeError as error:
+        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device {name!r} is not there: {torch.cuda.device_count()} CUDA devices; use cpu"
@@ -103,8 +103,8 @@ def single_threads(number: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _work_alone() -> None:
-    # A thread's first question sets its number to the last that any thread has set, whatever it
-    # has set itself before; so it is asked before.
+    # A thread's first call of this sets its number to the last that any thread has set, whatever
+    # the thread itself has set before. So it is called before the number is set.
     torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

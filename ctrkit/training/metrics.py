@@ -132,8 +132,8 @@ def expected_calibration_error(
     """Return ``sum over bins of share of rows * |click rate - mean prediction|``.
 
     Rows are cut into `num_bins` bins of equally many rows by predicted probability: click
-    predictions crowd at the low end, where bins of equal width would hold nearly all rows. Of rows
-    with equal predictions, those without a click come first.
+    predictions crowd at the low end, where bins of equal width would hold nearly all rows. Rows of
+    equal predictions on both sides of an edge share their clicks evenly.
     Source: Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
     AAAI 2015, with equal-mass bins.
     """
@@ -197,10 +197,17 @@ def _base_entropy(num_clicks: int, rows: int) -> float:
 def _calibration_error(ranked: Ranked, num_bins: int) -> float:
     """Return the error of probabilities in float64, which lie in one array."""
     (packed,) = ranked
-    gaps = (packed >> 1).view(np.float64)
-    np.subtract(packed & 1, gaps, out=gaps)
-    edges = np.unique(np.linspace(0, len(gaps), num_bins + 1).astype(np.int64)[:-1])
-    return float(np.abs(np.add.reduceat(gaps, edges)).sum() / len(gaps))
+    rows = len(packed)
+    starts = np.unique(np.linspace(0, rows, num_bins + 1).astype(np.int64)[:-1])
+    clicks_before = np.append(0, np.cumsum(packed & 1))
+    # A bin may begin amid rows of equal predictions: it then has its share of their clicks.
+    first = np.searchsorted(packed, packed[starts] & ~1)
+    end = np.searchsorted(packed, packed[starts] | 1, side="right")
+    tied_clicks = clicks_before[end] - clicks_before[first]
+    before = clicks_before[first] + tied_clicks * (starts - first) / (end - first)
+    clicks = np.diff(np.append(before, clicks_before[-1]))
+    predicted = np.add.reduceat((packed >> 1).view(np.float64), starts)
+    return float(np.abs(clicks - predicted).sum() / rows)
 
 
 def _twice_pairs_won(ranked: Ranked) -> int:
@@ -250,7 +257,8 @@ def _packed(clicks: NDArray[np.uint8], scores: Scores) -> Ranked:
         if scores.min() >= 0:
             return [packed]
         is_negative = scores < 0
-        return [packed[is_negative] ^ np.uint32(0xFFFFFFFE), packed[~is_negative]]
+        all_but_label = np.uint32(0xFFFFFFFE)
+        return [packed[is_negative] ^ all_but_label, packed[~is_negative]]
     if scores.min() >= 0 and scores.max() < 2:
         # Probabilities in float64: the two top bits are free.
         return [_with_label((scores + 0.0).view(np.int64), clicks)]

@@ -327,6 +327,7 @@ def test_a_table_that_does_not_fit_is_named_before_any_training(teacher, tmp_pat
             ["--teacher", "crossnet", "--kd-weight", "inf"],
             "kd_weight must not be negative, got",
         ),
+        (["--teacher", "crossnet", "--depth", "0"], "depth must be positive, got 0"),
         ([], "the following arguments are required: --teacher"),
     ],
 )
@@ -340,6 +341,24 @@ def test_settings_for_a_finished_teacher_are_refused(teacher, tmp_path, capsys):
     words = ["distill", str(teacher / "data"), "--teacher", str(teacher), "--out", "run"]
     said = error_of([*words, "--teacher-config", str(tmp_path / "x.toml")], capsys)
     assert "--teacher-config is for a teacher to train" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("[model]\nembedding_dim = 0\n", "embedding_dim must be positive, got 0"),
+        ("[train]\ndevice = 'cuda:99'\n", "device 'cuda:99' is not there"),
+    ],
+)
+def test_a_teacher_to_train_is_refused_before_the_rows_are_prepared(
+    settings, message, log, tmp_path, capsys
+):
+    (tmp_path / "t.toml").write_text(settings)
+    words = ["distill", str(log), "--format", "criteo", "--teacher", "crossnet"]
+    words += ["--out", str(tmp_path / "run"), "--teacher-config", str(tmp_path / "t.toml")]
+    assert message in error_of(words, capsys)
+    assert not (tmp_path / "run").exists()
+    assert not Path(f"{tmp_path}/run.phases").exists()
 
 
 def test_settings_of_another_teacher_are_refused(log, tmp_path, capsys):

@@ -83,7 +83,8 @@ def test_train_goes_on_after_a_signal(data, tmp_path, capsys):
     assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
 
     before = (tmp_path / "run" / "metrics.json").read_bytes()
-    assert main(command.split()[1:]) == 0
+    # There is nothing to do, whatever machine it is on.
+    assert main([*command.split()[1:], "--device", "cuda:99"]) == 0
     assert "is finished already: nothing to resume" in capsys.readouterr().err
     assert (tmp_path / "run" / "metrics.json").read_bytes() == before
 

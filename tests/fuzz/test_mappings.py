@@ -71,11 +71,6 @@ def for_many(request) -> Callable[..., None]:
     return run
 
 
-def _nearest(number: float) -> float:
-    """Return the float nearest to a number: of a whole one beyond 2^53, all that one can hold."""
-    return float(number)
-
-
 @pytest.mark.parametrize("cls", [PrepareConfig, TrainConfig, DistillConfig])
 def test_options_are_taken_as_they_are_or_refused(cls, for_many):
     def check(given: dict[str, Any]) -> None:
@@ -86,7 +81,8 @@ def test_options_are_taken_as_they_are_or_refused(cls, for_many):
             return
         for name, value in given.items():
             held = list(built[name]) if isinstance(built[name], tuple) else built[name]
-            assert held == (_nearest(value) if isinstance(held, float) else value)
+            # A float option holds a whole number beyond 2^53 as the float nearest to it.
+            assert held == (float(value) if isinstance(held, float) else value)
 
     for_many(of_options(cls), check)
 
@@ -103,7 +99,8 @@ def test_model_options_are_taken_as_they_are_or_refused(name, for_many):
         for key, value in given.items():
             is_given = value is not None  # None stands for what the model finds best
             kept = list(held[key]) if isinstance(held[key], tuple) else held[key]
-            assert not is_given or kept == (_nearest(value) if isinstance(kept, float) else value)
+            # A float option holds a whole number beyond 2^53 as the float nearest to it.
+            assert not is_given or kept == (float(value) if isinstance(kept, float) else value)
 
     for_many(of_options(model_options(name)), check)
 

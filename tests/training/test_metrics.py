@@ -117,6 +117,13 @@ def test_calibration_error_is_the_same_in_any_order_of_the_rows():
     assert expected_calibration_error(labels[order], predicted[order]) == expected
 
 
+@pytest.mark.parametrize("rates", [[0.25], [0.1, 0.2, 0.3, 0.4]])
+def test_calibration_error_vanishes_when_equal_predictions_are_the_click_rate(rates):
+    predicted = np.repeat(rates, 100)
+    labels = np.concatenate([np.arange(100) < 100 * rate for rate in rates]).astype(int)
+    assert expected_calibration_error(labels, predicted, num_bins=7) < 1e-12
+
+
 def test_calibration_error_vanishes_when_predictions_are_the_truth():
     generator = np.random.default_rng(0)
     predicted = generator.random(200_000)

@@ -18,6 +18,8 @@ KEYS = {
 def chosen(request, monkeypatch):
     monkeypatch.setattr(sorting, "LEAST_LENGTH", 0)
     monkeypatch.setattr(sorting, "_torch_is_faster", lambda: request.param)
+    if not request.param:
+        monkeypatch.setattr(sorting, "_sort_by_torch", None)
 
 
 @pytest.mark.parametrize("kind", KEYS)
@@ -35,6 +37,16 @@ def test_auc_is_the_same_whichever_sorts(chosen):
     difference = scores[labels == 1][:, None] - scores[labels == 0][None, :]
     expected = ((difference > 0) + 0.5 * (difference == 0)).mean()
     assert auc(labels, scores) == pytest.approx(expected, abs=1e-12)
+
+
+def test_pytorch_sorts_long_keys_only(monkeypatch):
+    sorted_by_torch = []
+    monkeypatch.setattr(sorting, "LEAST_LENGTH", 3)
+    monkeypatch.setattr(sorting, "_torch_is_faster", lambda: True)
+    monkeypatch.setattr(sorting, "_sort_by_torch", lambda keys: sorted_by_torch.append(len(keys)))
+    for length in (2, 3, 4):
+        sorting.sort_keys(np.arange(length, dtype=np.uint32))
+    assert sorted_by_torch == [3, 4]
 
 
 def test_the_faster_one_is_found_by_trying_both(monkeypatch):
