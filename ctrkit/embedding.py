@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ctrkit.fields import MISSING_ID, Cardinalities, field_shapes
-from ctrkit.huge_pages import ask_for_huge_pages
+from ctrkit.huge_pages import on_huge_pages
 from ctrkit.options import check_choice, check_positive
 
 EMBEDDING_INITS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -83,8 +83,7 @@ class FeatureEmbedding(nn.Module):
             zip(self._widths, self._fields_by_width, strict=True)
         ):
             offsets, num_rows = self._lay_out(fields)
-            self.tables.append(nn.Parameter(torch.empty(num_rows, width)))
-            ask_for_huge_pages(self.tables[-1])
+            self.tables.append(nn.Parameter(on_huge_pages(torch.empty(num_rows, width))))
             self.register_buffer(f"offsets_{index}", offsets, persistent=False)
             if width != embedding_dim:
                 self.projections.append(

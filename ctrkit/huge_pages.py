@@ -13,8 +13,8 @@ LEAST_BYTES = 64 << 20
 PAGE_BYTES = 2 << 20
 
 
-def ask_for_huge_pages(tensor: Tensor) -> None:
-    """Ask the system to put a new tensor on pages of 2 MiB, before anything is written to it.
+def on_huge_pages(tensor: Tensor) -> Tensor:
+    """Ask the system to put a new tensor on pages of 2 MiB, and return it, not yet written to.
 
     Nearly every row that is read of a large table lies on another page, and the address of each
     page of 4 KiB must be looked up in memory. It is a wish, which the system may leave unfulfilled.
@@ -23,10 +23,11 @@ def ask_for_huge_pages(tensor: Tensor) -> None:
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
     storage = tensor.untyped_storage()
     if advice is None or tensor.device.type != "cpu" or storage.nbytes() < LEAST_BYTES:
-        return
+        return tensor
     # Whole pages only, so that nothing is said of the memory beside the tensor.
     first = -(-storage.data_ptr() // PAGE_BYTES) * PAGE_BYTES
     end = (storage.data_ptr() + storage.nbytes()) // PAGE_BYTES * PAGE_BYTES
     ctypes.CDLL(None).madvise(
         ctypes.c_void_p(first), ctypes.c_size_t(end - first), ctypes.c_int(advice)
     )
+    return tensor

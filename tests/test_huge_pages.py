@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ctrkit import huge_pages
 from ctrkit.embedding import FeatureEmbedding
-from ctrkit.huge_pages import PAGE_BYTES, ask_for_huge_pages
+from ctrkit.huge_pages import PAGE_BYTES, on_huge_pages
 from ctrkit.training.lazy import LazyAdam, RowwiseAdagrad
 
 SMAPS = Path("/proc/self/smaps")
@@ -42,7 +42,7 @@ def test_a_large_tensor_asks_and_a_small_one_does_not(monkeypatch):
     large = torch.empty(NUM_PAGES * PAGE_BYTES // 4)
     small = torch.empty(NUM_PAGES * PAGE_BYTES // 4 - 1)
     for tensor in (large, small):
-        ask_for_huge_pages(tensor)
+        on_huge_pages(tensor)
         tensor.fill_(1.0)
     assert advised(large)
     assert not advised(small)
@@ -75,10 +75,10 @@ def test_nothing_is_done_on_another_system(monkeypatch):
     monkeypatch.setattr(huge_pages, "LEAST_BYTES", 0)
     monkeypatch.delattr(mmap, "MADV_HUGEPAGE", raising=False)
     monkeypatch.setattr(huge_pages.ctypes, "CDLL", None)
-    ask_for_huge_pages(torch.empty(4))
+    on_huge_pages(torch.empty(4))
 
 
 def test_nothing_is_done_for_another_device(monkeypatch):
     monkeypatch.setattr(huge_pages, "LEAST_BYTES", 0)
     monkeypatch.setattr(huge_pages.ctypes, "CDLL", None)
-    ask_for_huge_pages(torch.empty(4, device="meta"))
+    on_huge_pages(torch.empty(4, device="meta"))

@@ -24,12 +24,13 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    refusal = f"device must be auto, cpu, cuda or cuda:N, got {name!r}"
     try:
         device = torch.device(name)
-        if device.type not in ("cpu", "cuda"):
-            raise RuntimeError("PyTorch knows it, but ctrkit is not made for it")
     except RuntimeError as error:
-        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}") from error
+        raise ValueError(refusal) from error
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(refusal)  # PyTorch knows some more
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device {name!r} is not there: {torch.cuda.device_count()} CUDA devices; use cpu"

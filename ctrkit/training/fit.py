@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ctrkit.huge_pages import ask_for_huge_pages
+from ctrkit.huge_pages import on_huge_pages
 from ctrkit.interruption import Interrupted, Interruption
 from ctrkit.models import Batch, CTRModel
 from ctrkit.options import to_mapping
@@ -391,15 +391,12 @@ def _copied(saved: dict[str, Any]) -> dict[str, Any]:
     """Return an optimizer's state in memory of its own: what is loaded is the mapped file."""
     state = {
         index: {
-            name: _own(value) if isinstance(value, Tensor) else value
+            # On huge pages, as the lazy optimizers' own; the others do not mind.
+            name: on_huge_pages(torch.empty_like(value)).copy_(value)
+            if isinstance(value, Tensor)
+            else value
             for name, value in entries.items()
         }
         for index, entries in saved["state"].items()
     }
     return {**saved, "state": state}
-
-
-def _own(mapped: Tensor) -> Tensor:
-    copy = torch.empty_like(mapped)
-    ask_for_huge_pages(copy)  # as the lazy optimizers do for what they make themselves
-    return copy.copy_(mapped)

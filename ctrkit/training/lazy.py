@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ctrkit.huge_pages import ask_for_huge_pages
+from ctrkit.huge_pages import on_huge_pages
 
 
 class LazyOptimizer(torch.optim.Optimizer):
@@ -67,9 +67,7 @@ class LazyOptimizer(torch.optim.Optimizer):
 
 def _zeros(table: Tensor, shape: torch.Size) -> Tensor:
     """Return zeros of the table's type and device, whose rows are read here and there as well."""
-    state = table.new_empty(shape)
-    ask_for_huge_pages(state)
-    return state.zero_()
+    return on_huge_pages(table.new_empty(shape)).zero_()
 
 
 class LazyAdam(LazyOptimizer):

@@ -237,10 +237,7 @@ def _ranked(clicks: NDArray[np.uint8], scores: Scores) -> Ranked:
     """
     ranked = _packed(clicks, scores)
     for packed in ranked:
-        if packed.dtype == np.uint32:
-            sort_keys(packed)
-        else:
-            packed.sort()
+        sort_keys(packed)
     return ranked
 
 

@@ -20,13 +20,13 @@ TRIES = 3
 Keys = NDArray[np.uint32]
 
 
-def sort_keys(keys: Keys) -> None:
-    """Sort unsigned integers of 32 bits in place.
+def sort_keys(keys: NDArray[Any]) -> None:
+    """Sort integers in place: by NumPy, but unsigned ones of 32 bits by whichever is faster.
 
     PyTorch's sort takes 24 bytes an integer while it works. NumPy's takes none, and on most
     processors less time; but its AVX-512 instructions are slow ones on AMD's fourth generation.
     """
-    if len(keys) >= LEAST_LENGTH and _torch_is_faster():
+    if keys.dtype == np.uint32 and len(keys) >= LEAST_LENGTH and _torch_is_faster():
         _sort_by_torch(keys)
     else:
         keys.sort()
