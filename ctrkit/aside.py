@@ -7,7 +7,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +23,9 @@ is taking the place of; see `held_aside`."""
 
 _SUFFIXES = "|".join(map(re.escape, (FILE_ASIDE, FOLDER_ASIDE, REPLACED)))
 _TEMPORARY = re.compile(rf"\.(.+)\.[0-9a-f]{{8}}({_SUFFIXES})", flags=re.DOTALL)
+
+_SYNC_THREADS = 4
+"""3,000 small files took 6.7 s with one thread, .5 with 4 and .4 with 16."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -148,6 +152,13 @@ def named_when_full(path: Path) -> Iterator[None]:
             raise
         reason = f"{os.strerror(error.errno)}; make room there, or write elsewhere"
         raise OSError(error.errno, reason, str(path)) from error
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Do what `sync` does for many: in threads, so that the disk writes several at a time."""
+    with ThreadPoolExecutor(_SYNC_THREADS) as pool:
+        for _ in pool.map(sync, paths):
+            pass
 
 
 def sync(path: Path) -> None:

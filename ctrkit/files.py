@@ -11,12 +11,12 @@ import os
 import tomllib
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ctrkit.aside import FILE_ASIDE, held_aside, named_when_full, sync
+from ctrkit.aside import FILE_ASIDE, FOLDER_ASIDE, held_aside, named_when_full, sync, sync_all
 from ctrkit.options import shortened, shown
 
 MAX_TEXT_BYTES = 64 << 20
@@ -42,6 +42,31 @@ def written_aside(path: Path) -> Iterator[Path]:
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)
+
+
+def write_together(folder: Path, contents: Iterable[tuple[str, Iterable[bytes]]]) -> None:
+    """Write many files of a folder: each is whole or not there, and all are synced at once.
+
+    They are written into one folder aside, so that one lock and one search for what killed
+    processes left are enough for all.
+
+    Args:
+        folder: where they shall lie.
+        contents: name of each file, and its content in pieces.
+
+    Raises:
+        OSError: if the folder cannot be written, or the disk is full.
+    """
+    with named_when_full(folder), held_aside(folder, FOLDER_ASIDE, Path.mkdir) as aside:
+        names = []
+        for name, pieces in contents:
+            with (aside / name).open("wb") as file:
+                file.writelines(pieces)
+            names.append(name)
+        sync_all(aside / name for name in names)
+        for name in names:
+            (aside / name).replace(folder / name)
+        sync(folder)
 
 
 def check_writable(path: Path) -> None:

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from ctrkit.aside import FOLDER_ASIDE, REPLACED, held_aside, locked, named_when_full, sync
+from ctrkit.aside import FOLDER_ASIDE, REPLACED, held_aside, locked, named_when_full, sync, sync_all
 
 
 class TemporaryFolder:
@@ -40,9 +40,7 @@ def new_folder(out: Path, *, force: bool, durable: bool) -> Iterator[Path]:
         with named_when_full(out):
             yield folder
             if durable:
-                for path in folder.rglob("*"):
-                    sync(path)
-                sync(folder)
+                sync_all([*folder.rglob("*"), folder])
         if force and out.exists():
             _replace(out, folder)
         else:

@@ -7,13 +7,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from ctrkit.data.times import check_pattern
 from ctrkit.fields import NUM_RESERVED_IDS
 from ctrkit.files import load_toml, parse_toml
 from ctrkit.options import (
@@ -124,7 +123,7 @@ class Field:
         if self.time_format is not None and "%" not in self.time_format:
             check_choice("time_format", self.time_format, TIME_FORMATS)
         elif self.time_format is not None:
-            _check_pattern(self.time_format)
+            check_pattern(self.time_format)
         if self.hash_buckets is not None and self.hash_buckets > MAX_HASH_BUCKETS:
             raise ValueError(
                 f"hash_buckets must be at most {MAX_HASH_BUCKETS}, so that ids fit int32, "
@@ -361,17 +360,6 @@ class Schema:
         fields = tuple(former if field.name == label else field for field in self.fields)
         columns = self.columns if self.header else self.file_columns
         return dataclasses.replace(self, fields=fields, label=label, columns=columns)
-
-
-def _check_pattern(pattern: str) -> None:
-    """Raise ``ValueError`` unless times can be read by a ``strptime`` pattern."""
-    written = datetime(2014, 10, 21, 9, tzinfo=UTC).strftime(pattern)
-    try:
-        pd.to_datetime([written], format=pattern, utc=True)
-    except (ValueError, re.error) as error:
-        raise ValueError(
-            f"time_format must be a strptime pattern, got {pattern!r}: {error}"
-        ) from error
 
 
 def unique_names(names: Iterable[str], where: str) -> tuple[str, ...]:
