@@ -14,11 +14,9 @@ import numpy.typing as npt
 from ctrkit.data.numbers import NO_NUMBER, numbers_of, whole_numbers_of
 from ctrkit.data.schema import (
     CATEGORICAL,
-    DEFAULT_MAX_SLOTS,
     DEFAULT_SEPARATOR,
     DROPPED,
     INTEGER,
-    MULTIVALUED,
     NUMERIC,
     TIMESTAMP,
     Field,
@@ -60,11 +58,6 @@ class NumberCells:
 
 
 Cells = TokenCells | NumberCells
-
-
-def num_slots(field: Field) -> int:
-    """Return the number of id columns of a field."""
-    return (field.max_slots or DEFAULT_MAX_SLOTS) if field.kind == MULTIVALUED else 1
 
 
 def labels_of(table: Table, name: str) -> Labels:
@@ -182,7 +175,7 @@ def _part(field: ModelField, seconds: npt.NDArray[np.int64]) -> npt.NDArray[np.i
 
 def _split(column: Column, field: Field) -> tuple[TokenCells, Tokens]:
     separator = field.separator or DEFAULT_SEPARATOR
-    width = num_slots(field)
+    width = field.num_slots
     known: dict[str, int] = {}
     slots = np.full((len(column.tokens), width), NO_TOKEN, dtype=np.int32)
     for cell, text in enumerate(column.tokens.texts()):

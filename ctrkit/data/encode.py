@@ -21,7 +21,6 @@ from ctrkit.data.cells import (
     TokenCells,
     cells_of,
     labels_of,
-    num_slots,
 )
 from ctrkit.data.frames import FrameSource
 from ctrkit.data.rows import Rows, concatenate
@@ -109,7 +108,7 @@ class Encoder:
             owner = self.schema.field(field.owner) if field.part is None else field.source
             shape = FieldShape(
                 cardinality=self._cardinality(field),
-                num_slots=num_slots(field.source),
+                num_slots=field.source.num_slots,
                 has_value=field.source.kind == NUMERIC,
                 shares_with=None if field.owner == field.name else position[field.owner],
                 width=owner.width,
@@ -126,13 +125,13 @@ class Encoder:
     @functools.cached_property
     def slot_limits(self) -> npt.NDArray[np.int32]:
         """``(S,)`` number of ids that each column of ids can hold."""
-        limits = [[self._cardinality(f)] * num_slots(f.source) for f in self._fields]
+        limits = [[self._cardinality(f)] * f.source.num_slots for f in self._fields]
         return np.array([limit for group in limits for limit in group], dtype=np.int32)
 
     @functools.cached_property
     def slot_names(self) -> tuple[str, ...]:
         """``(S,)`` name of the field that each column of ids belongs to."""
-        return tuple(f.name for f in self._fields for _ in range(num_slots(f.source)))
+        return tuple(f.name for f in self._fields for _ in range(f.source.num_slots))
 
     @functools.cached_property
     def num_values(self) -> int:
@@ -342,8 +341,9 @@ def needed_columns(schema: Schema) -> tuple[str, ...]:
 
 def check_columns(block: Block, needed: Sequence[str]) -> None:
     """Raise ``ValueError`` unless the block has all the columns that are needed."""
+    there = set(block.columns)
     for name in needed:
-        if name not in block.columns:
+        if name not in there:
             close = suggest(name, block.columns)
             known = shortened(", ".join(block.columns[:8]), MAX_LISTED)
             known += ", ..." if len(block.columns) > 8 else ""

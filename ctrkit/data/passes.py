@@ -198,12 +198,12 @@ def fit_field(blocks: Sequence[CountedBlock], schema: Schema, name: str) -> Voca
         schema: the columns.
         name: the field that owns the vocabulary or the statistics.
     """
-    members = [index for index, f in enumerate(schema.model_fields) if f.owner == name]
+    members = schema.members[name]
     stored = [counted.block.fields[index] for counted in blocks for index in members]
-    if needs_statistics(schema.model_fields[members[0]]):
+    first = schema.model_fields[members[0]]
+    if needs_statistics(first):
         return fit_statistics(lambda: _pieces(stored))
-    threshold = schema.threshold(schema.model_fields[members[0]].source.name)
-    return _fit_vocabulary(stored, threshold)
+    return _fit_vocabulary(stored, schema.threshold(first.source.name))
 
 
 def _pieces(stored: Sequence[StoredCells]) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:

@@ -313,7 +313,7 @@ class _Preparation:
         return read_good_rows(block, read, bad_rows.add), bad_rows
 
     def _check_columns(self, block: Block, time_field: Field | None) -> None:
-        known = [self.schema.label, *(field.name for field in self.schema.fields)]
+        known = {self.schema.label, *(field.name for field in self.schema.fields)}
         for name in block.columns:
             if name not in known:
                 raise ValueError(
