@@ -172,6 +172,7 @@ class _Preparation:
                 sums = self._write(pool, workers, folder, counted, encoder)
             shutil.rmtree(spill)
             encoder.save(folder, extra={"prepared": self._info(counted, sums, skipped)})
+            del encoder  # or its vocabularies would be there twice
         return load(out, check=False)
 
     def _check_space(self, out: Path, *, with_times: bool) -> None:

@@ -17,10 +17,10 @@ key with a chance of n**2 / 2**65 (1e-7 for two million); they would then share 
 from __future__ import annotations
 
 import functools
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,6 +106,13 @@ def _gathered(
     return ends, gathered
 
 
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return parts one after the other, and forget them, for they may be large."""
+    joined = np.concatenate(parts)
+    parts.clear()
+    return joined
+
+
 @dataclass(frozen=True)
 class Tokens:
     """Distinct cell texts: their keys, and the bytes of those that a key cannot hold.
@@ -176,6 +183,23 @@ class Tokens:
         ends, long_bytes = _gathered(words.view(np.uint8), starts[long_at], lengths[long_at])
         return cls(keys, long_at.astype(np.int32), ends, long_bytes)
 
+    @classmethod
+    def concatenated(cls, pieces: Iterable[Tokens]) -> Tokens:
+        """Return tokens one after the other; takes the pieces as they come."""
+        keys = [np.empty(0, dtype=np.uint64)]
+        long_at = [np.empty(0, dtype=np.int32)]
+        ends = [np.empty(0, dtype=np.int64)]
+        texts = [np.empty(0, dtype=np.uint8)]
+        num_texts = num_bytes = 0
+        for piece in pieces:
+            keys.append(piece.keys)
+            long_at.append(piece.long_at + np.int32(num_texts))
+            ends.append(piece.long_ends + num_bytes)
+            texts.append(piece.long_bytes)
+            num_texts += len(piece)
+            num_bytes += len(piece.long_bytes)
+        return cls(_joined(keys), _joined(long_at), _joined(ends), _joined(texts))
+
     def take(self, index: npt.NDArray[np.integer]) -> Tokens:
         """Return the tokens at some positions, in this order."""
         order, is_long = self._long_of(index)
@@ -211,24 +235,27 @@ class Tokens:
         They are numbers that compare as the bytes do; zeros follow the end of a text.
         """
         order, is_long = self._long_of(index)
-        words = self.keys[index] if number == 0 else np.zeros(len(index), dtype=np.uint64)
+        words = np.zeros(len(index), dtype=np.uint64)
+        if number == 0:
+            words[~is_long] = self.keys[index[~is_long]].astype("<u8").view(">u8")
         done = _WORD_BYTES * number
-        lengths = np.diff(self.long_ends, prepend=0)[order] - done
-        loaded = _load(self._long_words, self._long_starts[order] + done)
-        words[is_long] = loaded & _MASKS.take(lengths, mode="clip")
-        return words.astype(np.uint64).byteswap() if sys.byteorder == "little" else words
+        ends = self.long_ends[order]
+        starts = self._long_starts[order] + done
+        found = np.zeros(len(order), dtype=np.uint64)
+        for first in range(0, len(order), _GATHERED_BYTES // _WORD_BYTES):
+            part = slice(first, first + _GATHERED_BYTES // _WORD_BYTES)
+            at = starts[part, None] + np.arange(_WORD_BYTES)
+            characters = self.long_bytes.take(at, mode="clip")
+            characters[at >= ends[part, None]] = 0
+            found[part] = characters.view(">u8")[:, 0]
+        words[is_long] = found
+        return words
 
     @functools.cached_property
     def _long_starts(self) -> npt.NDArray[np.int64]:
         starts = np.zeros_like(self.long_ends)
         starts[1:] = self.long_ends[:-1]
         return starts
-
-    @functools.cached_property
-    def _long_words(self) -> Keys:
-        words = np.zeros(len(self.long_bytes) // _WORD_BYTES + 2, dtype="<u8")
-        words.view(np.uint8)[: len(self.long_bytes)] = self.long_bytes
-        return words
 
     def _long_of(
         self, index: npt.NDArray[np.integer]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -68,12 +67,11 @@ class Vocabulary:
         ids[keys == MISSING_KEY] = MISSING_ID
         return ids
 
-    def to_bytes(self) -> bytes:
-        """Return the content of a file: one category a line, in the order of their ids."""
-        return b"".join(self.pieces())
-
     def pieces(self) -> Iterator[bytes]:
-        """Yield the content of the file in pieces of about a MiB."""
+        """Yield the content of a file: one category a line, in the order of their ids.
+
+        A piece has whole lines, and about a MiB of them.
+        """
         ends = np.cumsum(self.tokens.lengths() + 1)
         cuts = np.searchsorted(ends, np.arange(0, ends[-1] if len(self) else 0, _PIECE_BYTES))
         for first, last in pairwise(np.unique([*cuts, len(self)]).tolist()):
@@ -83,42 +81,37 @@ class Vocabulary:
             yield piece.replace(b"\0", b"\n")
 
     @classmethod
-    def from_bytes(cls, content: bytes, *, where: str) -> Vocabulary:
-        """Return the vocabulary whose `to_bytes` these are.
+    def from_pieces(cls, pieces: Iterable[bytes], *, where: str) -> Vocabulary:
+        """Return the vocabulary of a file.
 
         Args:
-            content: of the file.
-            where: its name, for messages.
+            pieces: whole lines, in pieces such as those of `pieces`.
+            where: name of the file, for messages.
 
         Raises:
             ValueError: if a category repeats, is empty or is not UTF-8, or a line has no end.
         """
         try:
-            if not content.endswith(b"\n") and content:
-                rest = content[content.rfind(b"\n") + 1 :]
-                raise ValueError(f"every category must end its line, got {rest[:40]!r} without")
-            _check_text(content)
-            plain = content.replace(b"\n", b"\0")
-            if b"\\" in content:
-                # A byte that no text holds, so that "\\\\n" is a backslash and an n.
-                plain = plain.replace(b"\\\\", b"\xff")
-                for character, escape in _ESCAPES[1:]:
-                    plain = plain.replace(escape, character)
-                plain = plain.replace(b"\xff", b"\\")
-            return cls(Tokens.from_terminated(plain))
+            return cls(Tokens.concatenated(map(_tokens_of_lines, pieces)))
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
 
 
-def _check_text(content: bytes) -> None:
-    """Raise ``ValueError`` unless the lines are UTF-8 without zero bytes."""
-    if b"\0" in content:
+def _tokens_of_lines(lines: bytes) -> Tokens:
+    if not lines.endswith(b"\n"):
+        rest = lines[lines.rfind(b"\n") + 1 :]
+        raise ValueError(f"every category must end its line, got {rest[:40]!r} without")
+    if b"\0" in lines:
         raise ValueError("a text must not hold a zero byte")
-    # Some at a time, for a text takes up to four times as much memory as its bytes.
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for start in range(0, len(content), _PIECE_BYTES):
-        decoder.decode(content[start : start + _PIECE_BYTES])
-    decoder.decode(b"", final=True)
+    lines.decode()
+    plain = lines.replace(b"\n", b"\0")
+    if b"\\" in lines:
+        # A byte that no text holds, so that "\\\\n" is a backslash and an n.
+        plain = plain.replace(b"\\\\", b"\xff")
+        for character, escape in _ESCAPES[1:]:
+            plain = plain.replace(escape, character)
+        plain = plain.replace(b"\xff", b"\\")
+    return Tokens.from_terminated(plain)
 
 
 def bucket_ids(keys: Keys, num_buckets: int) -> Ids:
@@ -179,14 +172,14 @@ def _count_part(pieces: Iterator[Counted], part: int, num_parts: int, min_count:
     return keys[frequent], totals[frequent]
 
 
-def by_frequency(tokens: Tokens, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def by_frequency(tokens: Tokens, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     """Return the order of the texts by descending count, ties in the order of their bytes.
 
     Example:
         >>> by_frequency(Tokens.from_texts(["b", "c", "a"]), np.array([1, 5, 1])).tolist()
         [1, 2, 0]
     """
-    order = np.arange(len(tokens))
+    order = np.arange(len(tokens), dtype=np.int32)
     groups = -counts
     tied = order.copy()
     number = 0

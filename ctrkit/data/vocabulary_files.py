@@ -6,7 +6,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ctrkit.data.schema import Schema
 from ctrkit.data.vocabulary import Vocabulary
@@ -14,6 +14,11 @@ from ctrkit.files import check_is_file, hex_crc32, write_together
 from ctrkit.options import shown
 
 VOCABULARY_FOLDER = "vocabularies"
+
+MAX_LINE_BYTES = 64 << 20
+"""Longest line of a file that is read: no category comes near it."""
+
+_PIECE_BYTES = 1 << 20
 
 
 def file_names(schema: Schema) -> dict[str, str]:
@@ -63,13 +68,13 @@ def remove_others(folder: Path, schema: Schema, vocabularies: Mapping[str, Vocab
             path.unlink()
 
 
-def read_vocabulary(path: Path, size: Any, crc32: str) -> Vocabulary:
+def read_vocabulary(path: Path, size: Any, checksum: str) -> Vocabulary:
     """Return the vocabulary of a file.
 
     Args:
         path: the file.
         size: number of categories that it must hold.
-        crc32: its checksum.
+        checksum: its CRC-32, as it stands in JSON.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -79,13 +84,32 @@ def read_vocabulary(path: Path, size: Any, crc32: str) -> Vocabulary:
         check_is_file(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}, the folder is not whole") from error
-    content = path.read_bytes()
-    num_lines = content.count(b"\n")
-    if num_lines != size:
-        raise ValueError(f"{path} must hold {shown(size)} categories, got {num_lines}")
-    if hex_crc32(zlib.crc32(content)) != crc32:
-        raise ValueError(
-            f"{path} is damaged: it is not what was written, as its checksum shows; copy it "
-            "again, or make the folder anew"
-        )
-    return Vocabulary.from_bytes(content, where=str(path))
+    num_lines = crc32 = 0
+    with path.open("rb") as file:
+        for piece in _whole_lines(file, path):
+            num_lines += piece.count(b"\n")
+            crc32 = zlib.crc32(piece, crc32)
+        if num_lines != size:
+            raise ValueError(f"{path} must hold {shown(size)} categories, got {num_lines}")
+        if hex_crc32(crc32) != checksum:
+            raise ValueError(
+                f"{path} is damaged: it is not what was written, as its checksum shows; copy it "
+                "again, or make the folder anew"
+            )
+        file.seek(0)
+        return Vocabulary.from_pieces(_whole_lines(file, path), where=str(path))
+
+
+def _whole_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Yield whole lines, about a MiB at a time; at last what has no line end, if there is such."""
+    carry = b""
+    while piece := file.read(_PIECE_BYTES):
+        piece = carry + piece
+        end = piece.rfind(b"\n") + 1
+        if end:
+            yield piece[:end]
+        carry = piece[end:]
+        if len(carry) > MAX_LINE_BYTES:
+            raise ValueError(f"{path} is damaged: a line has more than {MAX_LINE_BYTES >> 20} MiB")
+    if carry:
+        yield carry

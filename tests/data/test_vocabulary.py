@@ -37,8 +37,10 @@ def test_an_empty_vocabulary_knows_missing_from_rare():
 
 @pytest.mark.parametrize("texts", [TEXTS, ["only"], [], ["a", "b"]])
 def test_files_give_back_the_vocabulary(texts):
-    content = Vocabulary(Tokens.from_texts(texts)).to_bytes()
-    assert Vocabulary.from_bytes(content, where="a file").tokens.texts() == texts
+    content = b"".join(Vocabulary(Tokens.from_texts(texts)).pieces())
+    assert (
+        Vocabulary.from_pieces([content] if content else [], where="a file").tokens.texts() == texts
+    )
     assert content.count(b"\n") == len(texts)
 
 
@@ -54,7 +56,7 @@ def test_files_give_back_the_vocabulary(texts):
 )
 def test_a_damaged_file_is_refused(lines, message):
     with pytest.raises(ValueError, match=rf"vocabulary.txt: .*{message}"):
-        Vocabulary.from_bytes(lines, where="vocabulary.txt")
+        Vocabulary.from_pieces([lines], where="vocabulary.txt")
 
 
 @pytest.mark.parametrize("few", [0, 2, 1000])
@@ -85,9 +87,12 @@ def test_files_give_back_any_vocabulary(piece_bytes, texts):
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ctrkit.data.vocabulary._PIECE_BYTES", piece_bytes)
-        content = Vocabulary(Tokens.from_texts(texts)).to_bytes()
+        content = b"".join(Vocabulary(Tokens.from_texts(texts)).pieces())
         assert content == "".join(lines).encode()
-        assert Vocabulary.from_bytes(content, where="a file").tokens.texts() == texts
+        assert (
+            Vocabulary.from_pieces([content] if content else [], where="a file").tokens.texts()
+            == texts
+        )
 
 
 @pytest.mark.parametrize("keys_at_once", [10_000, 50, 7])
