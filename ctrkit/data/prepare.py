@@ -35,7 +35,7 @@ from ctrkit.data.encode import (
     read_schema_file,
 )
 from ctrkit.data.estimates import preparation_disk
-from ctrkit.data.folder import TemporaryFolder, new_folder
+from ctrkit.data.folder import TemporaryFolder, check_replaceable, new_folder
 from ctrkit.data.passes import (
     CountedBlock,
     StoredBlock,
@@ -157,6 +157,8 @@ class _Preparation:
         existing = self._existing(out)
         if existing is not None:
             return existing
+        if out.exists():  # to be replaced, with force
+            check_replaceable(out)
         if self.config.check_space:
             self._check_space(out, with_times=time_field is not None)
         with new_folder(out, force=self.config.force, durable=durable) as folder:

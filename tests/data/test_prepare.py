@@ -427,6 +427,7 @@ def test_a_replacement_that_cannot_be_renamed_keeps_the_old_folder(log, tmp_path
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr("ctrkit.data.folder.exchange", lambda one, other: False)
     with pytest.raises(OSError, match="no"):
         prepare(log, out=tmp_path / "data", format="criteo", seed=1, force=True)
     assert load(tmp_path / "data").info["options"]["seed"] == 2021
@@ -443,7 +444,7 @@ def test_what_a_killed_preparation_leaves_is_not_taken_for_whole(log, tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_named(log, tmp_path):
-    with pytest.raises(OSError, match=r"cannot write to .*log.txt: "):
+    with pytest.raises(OSError, match=r"log.txt must be a folder, got a file"):
         prepare(log, out=log / "data", format="criteo")
 
 
