@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ctrkit.cli.arguments import NOT_GIVEN, add_options, collect, given
+from ctrkit.cli.console import say
 from ctrkit.cli.progress import PrepareBar
 from ctrkit.data import PrepareConfig, PreparedData, ReadConfig, SkippedRows, load, prepare
 from ctrkit.data.skip import SKIPPED_FILE, most_bad_rows
@@ -76,10 +76,9 @@ def skipping(arguments: argparse.Namespace, path: Path | None = None) -> Skipped
 def tell_skipped(num_skipped: int, num_good: int, what_more: str) -> None:
     """Say how many rows were skipped, where there are any."""
     if num_skipped:
-        print(
+        say(
             f"skipped {num_skipped:,} of {num_skipped + num_good:,} rows, which cannot be read; "
-            f"{what_more}",
-            file=sys.stderr,
+            f"{what_more}"
         )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ctrkit.cli.console import say
 from ctrkit.cli.inputs import is_prepared
 from ctrkit.data import PreparedData
 from ctrkit.serving.experiment import versions
@@ -68,13 +68,11 @@ class Like:
     def say_differences(self, data: PreparedData) -> None:
         """Say, before the run, why it may end otherwise."""
         if self.config["data"].get("fingerprint") != data.info["fingerprint"]:
-            print(f"{data.path} has other rows than {self.run} was trained on", file=sys.stderr)
+            say(f"{data.path} has other rows than {self.run} was trained on")
         for name, version in versions().items():
             had = self.config["versions"].get(name)
             if had != version:
-                print(
-                    f"{self.run} was trained with {name} {had}, this is {version}", file=sys.stderr
-                )
+                say(f"{self.run} was trained with {name} {had}, this is {version}")
 
     def say_outcome(self, evaluations: Mapping[str, Metrics]) -> None:
         """Say, after the run, whether it has the same figures."""
@@ -85,7 +83,7 @@ class Like:
             if part in self.metrics and self.metrics[part].get(name) != figure
         ]
         same = f"the figures of {self.run}, digit for digit"
-        print("; ".join(differing) if differing else same, file=sys.stderr)
+        say("; ".join(differing) if differing else same)
 
 
 def like_of(arguments: argparse.Namespace) -> Like | None:
