@@ -19,7 +19,7 @@ LAYERS = {
     "huge_pages": set(),
     "embedding": {"fields", "options", "huge_pages"},
     "models": {"embedding", "fields", "options"},
-    "training": {"models", "options", "files", "interruption", "huge_pages"},
+    "training": {"models", "options", "files", "interruption", "huge_pages", "space"},
     "data": {"fields", "options", "files", "aside", "space"},
     "serving": {"training", "models", "data", "fields", "options", "files", "aside", "space"},
     "distill": {"serving", "training", "models", "data", "fields", "options", "files", "space"},
@@ -33,6 +33,7 @@ LAYERS = {
         "options",
         "files",
         "interruption",
+        "space",
     },
 }
 """Every part, and the parts it may import (besides itself and the version)."""

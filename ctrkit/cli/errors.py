@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ctrkit.cli.limits import PROGRAM_BYTES, address_limit
+from ctrkit.cli.limits import PROGRAM_BYTES
+from ctrkit.space import address_limit
 
 MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
 """What a user's input can cause, whose message says it; any other error is a fault of ctrkit."""

@@ -1,23 +1,12 @@
-"""The memory that the shell allows this process (``ulimit -v``)."""
+"""Whether the program itself fits into the memory that the shell allows (``ulimit -v``)."""
 
 from __future__ import annotations
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
+from ctrkit.space import address_limit
 
 PROGRAM_BYTES = 950_000_000
 """Addresses that Python, pandas and PyTorch take on Linux before any work: 0.86 GB for the program
 and some for its threads. With less, PyTorch ends the process while it is read from the disk."""
-
-
-def address_limit() -> int | None:
-    """Return the limit in bytes, None where there is none."""
-    if resource is None:
-        return None
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def require_addresses() -> None:

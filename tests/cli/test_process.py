@@ -84,7 +84,7 @@ def test_signals_at_any_moment_leave_one_line_and_nothing_half(tmp_path, log):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mebibytes", [150, 250, 350, 500, 700, 900])
+@pytest.mark.parametrize("mebibytes", [150, 250, 350, 500, 700, 900, 950, 1000, 1200])
 def test_too_little_memory_is_said_in_one_line(log, tmp_path, mebibytes):
     limit = mebibytes << 20
 
@@ -104,3 +104,20 @@ def test_too_little_memory_is_said_in_one_line(log, tmp_path, mebibytes):
     assert done.returncode in (0, 1)
     if done.returncode:
         assert "error" in done.stderr
+
+
+def test_a_job_that_needs_more_than_the_shell_allows_says_so(log, tmp_path):
+    limit = 1500 << 20
+    words = [*COMMAND, "train", str(log), "--format", "criteo", "--out", str(tmp_path / "run")]
+    done = subprocess.run(
+        [*words, "--embedding-dim", "30000"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "of memory" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run" / "config.json").exists()
