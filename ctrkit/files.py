@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tomllib
 import zlib
 from collections import Counter
@@ -39,6 +40,8 @@ def written_aside(path: Path) -> Iterator[Path]:
     check_writable(path)
     with named_when_full(path), held_aside(path, FILE_ASIDE, Path.touch) as temporary:
         yield temporary
+        if path.exists():
+            shutil.copymode(path, temporary)
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)
@@ -50,12 +53,14 @@ def check_writable(path: Path) -> None:
     Raises:
         FileNotFoundError: if its folder does not exist.
         IsADirectoryError: if it is a folder.
-        PermissionError: if its folder is not writable.
+        PermissionError: if it or its folder is not writable.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}; make it")
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder; name a file")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(f"cannot write {path}: it is read-only; name another file")
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"cannot write {path}: the folder {path.parent} is not writable")
 

@@ -46,3 +46,13 @@ def test_json_reads_back(tmp_path):
 def test_what_is_the_users_own_has_no_checksum(tmp_path):
     save_json(tmp_path / "x.json", {"auc": 0.7}, checksum=False)
     assert json.loads((tmp_path / "x.json").read_text()) == {"auc": 0.7}
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("old")
+    path.chmod(0o600)
+    with written_aside(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == 0o600
