@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import reprlib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,15 @@ MAX_SHOWN = 200
 
 MAX_LISTED = 1000
 """Longest list of names to choose from in a message."""
+
+MAX_COLUMNS = 20_000
+"""Most columns of a log, and most fields of a model."""
+
+_BRIEF = reprlib.Repr()
+"""Spells values without the inside of what is deep, which may never end, and the end of a list."""
+_BRIEF.maxlevel = 3
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = _BRIEF.maxset = _BRIEF.maxfrozenset = 40
+_BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = 5000
 
 _LARGEST_FLOAT = 1 << 1023
 
@@ -46,9 +56,9 @@ def option(default: Any, help: str, *, choices: Iterable[str] = ()) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it, shortened where it is long."""
+    """Return a value as a message shows it, shortened where it is long or deep."""
     try:
-        return shortened(repr(value))
+        return shortened(_BRIEF.repr(value))
     except ValueError:  # Python spells no number of more than 4300 digits
         return f"a {type(value).__name__} too long to be shown"
 

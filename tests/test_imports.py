@@ -15,12 +15,13 @@ LAYERS = {
     "aside": set(),
     "space": set(),
     "files": {"aside", "options"},
+    "toml": {"files", "options"},
     "interruption": set(),
     "huge_pages": set(),
     "embedding": {"fields", "options", "huge_pages"},
     "models": {"embedding", "fields", "options"},
     "training": {"models", "options", "files", "interruption", "huge_pages"},
-    "data": {"fields", "options", "files", "aside", "space"},
+    "data": {"fields", "options", "files", "toml", "aside", "space"},
     "serving": {"training", "models", "data", "fields", "options", "files", "aside", "space"},
     "distill": {"serving", "training", "models", "data", "fields", "options", "files", "space"},
     "cli": {
@@ -32,6 +33,7 @@ LAYERS = {
         "fields",
         "options",
         "files",
+        "toml",
         "interruption",
     },
 }

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from ctrkit.files import load_toml
 from ctrkit.options import (
     SEQUENCES,
     from_mapping,
@@ -19,6 +18,7 @@ from ctrkit.options import (
     shown,
     suggest,
 )
+from ctrkit.toml import load_toml
 
 T = TypeVar("T")
 
