@@ -68,6 +68,17 @@ def shortened(text: str, length: int = MAX_SHOWN) -> str:
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
+def printable(text: Any, length: int = MAX_SHOWN) -> str:
+    """Return a name out of a file as a message shows it: on one line, without control characters.
+
+    Example:
+        >>> printable("user\\x1b[31m")
+        'user\\\\x1b[31m'
+    """
+    text = shortened(str(text), length)
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"``, or the known names when none is close."""
     names = sorted(known)

@@ -135,7 +135,7 @@ def test_a_flipped_byte_in_weights_is_noticed(folder, at):
         ({"options": {"num_layers": 10**9}}, "num_layers must be at most 1000"),
         ({"cardinalities": [10**12, 10**12]}, "its fields must be those of the schema"),
         ({"cardinalities": [7.0, 2]}, "option 'cardinality' must be int, got 7.0"),
-        ({"cardinalities": [True]}, "option 'cardinality' must be int, got True"),
+        ({"cardinalities": [True, 2]}, "option 'cardinality' must be int, got True"),
         ({"name": ["crossnet"]}, "model.name must be str"),
         ({"name": "nothing"}, "unknown model 'nothing'"),
     ],

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, NamedTuple
 from ctrkit.files import check_is_file
 from ctrkit.options import shown
 
-MAX_PARTS = 1 << 17
-"""Most parts of an archive: one per tensor, of which 20,000 columns may need several each."""
+MAX_PARTS = 1 << 16
+"""Most parts of an archive, one per tensor: 20,000 columns of their own widths have 40,000."""
 
 MAX_DIRECTORY_BYTES = 16 << 20
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ctrkit.files import written_aside
-from ctrkit.options import shown
+from ctrkit.options import printable, shown
 from ctrkit.training.archive import read_parts
 from ctrkit.training.plain_pickle import read_pickle
 
@@ -89,3 +89,49 @@ def _read(path: Path) -> Any:
 def weights_of(module: torch.nn.Module) -> dict[str, Tensor]:
     """Return a copy of a module's weights on the CPU."""
     return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
+
+
+def load_weights(path: Path, model: torch.nn.Module) -> dict[str, Tensor]:
+    """Map the weights of a model that `save_tensors` wrote under ``"model"``.
+
+    Args:
+        path: the file.
+        model: the model, or its `blueprint`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, or holds the weights of another model.
+    """
+    found = load_tensors(path).get("model")
+    try:
+        return check_weights(found, model)
+    except ValueError as error:
+        raise ValueError(f"{path} must hold the weights of this run: {error}") from error
+
+
+def check_weights(found: Any, model: torch.nn.Module) -> dict[str, Tensor]:
+    """Return weights that have the names, shapes and types of a model's.
+
+    Args:
+        found: what a file holds; each tensor is backed by bytes of it (see `load_tensors`).
+        model: the model, or its `blueprint`.
+
+    Raises:
+        ValueError: if a weight is missing, is of another shape or type, or is one too many.
+    """
+    wanted = model.state_dict()
+    if not isinstance(found, dict):
+        raise ValueError(f"the weights must be a dict, got {shown(found)}")
+    for name in [*wanted, *found]:
+        theirs, ours = _describe(found.get(name)), _describe(wanted.get(name))
+        if theirs != ours:
+            raise ValueError(f"weight {printable(name)} must be {ours}, got {theirs}")
+    return found
+
+
+def _describe(weights: Any) -> str:
+    if weights is None:
+        return "nothing"
+    if not isinstance(weights, Tensor):
+        return f"a {type(weights).__name__}"
+    return f"{str(weights.dtype).removeprefix('torch.')} of shape {tuple(weights.shape)}"

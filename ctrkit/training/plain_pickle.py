@@ -19,8 +19,8 @@ from torch import Tensor
 from ctrkit.files import check_depth
 from ctrkit.options import shown
 
-MAX_BYTES = 64 << 20
-MAX_OPERATIONS = 4_000_000
+MAX_BYTES = 32 << 20
+MAX_OPERATIONS = 2_000_000
 """Most operations of a pickle: one tensor takes about 30, one validation of a run 25."""
 
 MOST_SHARED = 16
