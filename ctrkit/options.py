@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
+import reprlib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +26,20 @@ MAX_SHOWN = 200
 MAX_LISTED = 1000
 """Longest list of names to choose from in a message."""
 
+MAX_COLUMNS = 20_000
+"""Most columns of a log, and most fields of a model."""
+
+_BRIEF = reprlib.Repr()
+"""Spells values without the inside of what is deep, which may never end, and the end of a list."""
+_BRIEF.maxlevel = 3
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = _BRIEF.maxset = _BRIEF.maxfrozenset = 40
+_BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = 5000
+
 _LARGEST_FLOAT = 1 << 1023
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, marks that turn the direction of a text round, and what Python makes of
+bytes that are not UTF-8."""
 
 MAX_LAYERS = 1000
 """More layers than any model has that can be trained; a slip of the finger asks for more."""
@@ -46,9 +61,9 @@ def option(default: Any, help: str, *, choices: Iterable[str] = ()) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it, shortened where it is long."""
+    """Return a value as a message shows it, shortened where it is long or deep."""
     try:
-        return shortened(repr(value))
+        return shortened(_BRIEF.repr(value))
     except ValueError:  # Python spells no number of more than 4300 digits
         return f"a {type(value).__name__} too long to be shown"
 
@@ -56,6 +71,16 @@ def shown(value: Any) -> str:
 def shortened(text: str, length: int = MAX_SHOWN) -> str:
     """Return a text as a message shows it, without its end where it is longer than `length`."""
     return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def printable(text: str) -> str:
+    r"""Return a text with its control characters as escapes, so that a name moves no cursor.
+
+    Example:
+        >>> print(printable("two\nlines, \x1b[31mred"))
+        two\nlines, \x1b[31mred
+    """
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -11,17 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from ctrkit.cli.console import printable
-from ctrkit.files import load_toml
 from ctrkit.options import (
     SEQUENCES,
     from_mapping,
     members,
     option_types,
+    printable,
     shortened,
     shown,
     suggest,
 )
+from ctrkit.toml import load_toml
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ctrkit.cli.console import printable, say, show
+from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import (
     add_check_space,
     add_reading,
@@ -17,6 +17,7 @@ from ctrkit.cli.inputs import (
 from ctrkit.cli.outputs import STANDARD, check_output, opened_output
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import load
+from ctrkit.options import printable
 from ctrkit.serving import Run
 
 SPLITS = ("train", "valid", "test")

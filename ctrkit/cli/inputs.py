@@ -12,6 +12,7 @@ from ctrkit.cli.console import say
 from ctrkit.cli.progress import PrepareBar
 from ctrkit.data import PrepareConfig, PreparedData, ReadConfig, SkippedRows, load, prepare
 from ctrkit.data.skip import SKIPPED_FILE, most_bad_rows
+from ctrkit.options import shown
 
 PREPARED_WITH = ("split", "fractions", "vocabulary_from", "time_column")
 """Options that ``schema.json`` records, so that they can be compared. The seed trains as well."""
@@ -112,7 +113,7 @@ def prepared_or_raw(
         had = data.info["options"].get(name)
         if name in wanted and to_plain(wanted[name]) != had:
             raise ValueError(
-                f"{name} must be what {data.path} was prepared with, {had!r}, got "
+                f"{name} must be what {data.path} was prepared with, {shown(had)}, got "
                 f"{wanted[name]!r}; prepare the log again"
             )
     return data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ctrkit.data.npy import map_array
 from ctrkit.data.schema import Schema
 from ctrkit.data.split import PARTS
 from ctrkit.data.stored_rows import IDS_FILE, LABELS_FILE, VALUES_FILE, check_rows
-from ctrkit.fields import FieldShape
+from ctrkit.fields import FieldShape, field_shapes
 from ctrkit.files import part_of
 
 Index = slice | npt.NDArray[Any] | Sequence[int]
@@ -176,9 +176,21 @@ class PreparedData:
         check_version(plain, self.path)
         if "prepared" not in plain:
             raise ValueError(f"{self.path / SCHEMA_FILE} is a run's schema, not prepared data")
-        self.info = entry_of(plain, "prepared", where=self.path / SCHEMA_FILE, kind=dict)
+        self.info = self._check_info(plain)
         self.encoder = Encoder.load(self.path)
         self.train, self.valid, self.test = (self._open(part, check) for part in PARTS)
+
+    def _check_info(self, plain: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what ``schema.json`` records of the preparation; each entry has its type."""
+        where = self.path / SCHEMA_FILE
+        info = entry_of(plain, "prepared", where=where, kind=dict)
+        entry_of(plain, "prepared", "fingerprint", where=where, kind=str)
+        for name in ("options", "sources", "parts"):
+            entry_of(plain, "prepared", name, where=where, kind=dict)
+        info.setdefault("skipped", {})
+        for part in entry_of(plain, "prepared", "skipped", where=where, kind=dict):
+            entry_of(plain, "prepared", "skipped", part, where=where, kind=int)
+        return info
 
     def _open(self, part: str, check: bool) -> Dataset:
         folder = part_of(self.path, part)
@@ -186,7 +198,10 @@ class PreparedData:
         plain, where = {"prepared": self.info}, self.path / SCHEMA_FILE
         keys = ("prepared", "parts", part)
         num_rows = entry_of(plain, *keys, "rows", where=where, kind=int)
-        num_slots = len(self.encoder.slot_limits)
+        try:
+            num_slots = sum(shape.num_slots for shape in field_shapes(self.encoder.cardinalities))
+        except ValueError as error:
+            raise ValueError(f"{where} is damaged: {error}") from error
         if dataset.ids.shape != (num_rows, num_slots):
             raise ValueError(
                 f"{folder / IDS_FILE} must have shape {(num_rows, num_slots)} as {SCHEMA_FILE} "
@@ -215,7 +230,7 @@ class PreparedData:
     @property
     def num_skipped(self) -> int:
         """Number of bad rows that were left out, which ``skipped.tsv`` in the folder lists."""
-        return sum(self.info.get("skipped", {}).values())
+        return sum(self.info["skipped"].values())
 
     def keep(self, folder: TemporaryFolder) -> PreparedData:
         """Keep a temporary folder for as long as this object or one of its parts lives."""

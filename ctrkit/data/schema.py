@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from ctrkit.fields import NUM_RESERVED_IDS
-from ctrkit.files import load_toml, parse_toml
 from ctrkit.options import (
     check_choice,
     check_positive,
@@ -25,6 +24,7 @@ from ctrkit.options import (
     shown,
     suggest,
 )
+from ctrkit.toml import load_toml, parse_toml
 
 CATEGORICAL = "categorical"
 INTEGER = "integer"

@@ -31,6 +31,7 @@ from ctrkit.training.optimizers import table_optimizer
 from ctrkit.training.order import TrainingRows, choose_order
 from ctrkit.training.schedule import Schedule
 from ctrkit.training.scoring import probabilities, score
+from ctrkit.training.state import check_state, optimizer_state
 from ctrkit.training.step import TrainStep
 
 
@@ -131,11 +132,21 @@ class Fit:
             return
         state = checkpoints.load(path)
         try:
-            self._restore(state, path)
-        except (KeyError, TypeError, RuntimeError) as error:
+            check_state(
+                state,
+                recipe=self._recipe(),
+                model=self.model,
+                optimizers=self.optimize.optimizers,
+                last_step=self.config.epochs * self.steps_per_epoch,
+            )
+            self._restore(state)
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
             raise ValueError(
-                f"{path} must be a checkpoint of this model: {error}; begin the run anew"
+                f"{path} must be a checkpoint of this run: {error}; "
+                "go on with the same options, or begin anew"
             ) from error
+        if self.records:
+            self.best.check()
 
     def _train_epochs(self) -> str:
         """Make all steps that are left, and say why there are no more."""
@@ -221,16 +232,10 @@ class Fit:
             "seconds_since_validation": now - self.last_validation,
         }
 
-    def _restore(self, state: dict[str, Any], path: Path) -> None:
-        for name, ours in self._recipe().items():
-            if state["recipe"].get(name) != ours:
-                raise ValueError(
-                    f"{path} is of a run with {name} {state['recipe'].get(name)!r}, got {ours!r}; "
-                    "go on with the same, or begin anew"
-                )
+    def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimize.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(_copied(saved))
+            optimizer.load_state_dict(optimizer_state(optimizer, saved, _copied))
         self.schedule.restore(state["schedule"])
         self.losses.restore(state["losses"])
         _set_generators(self.device, state["generators"])
@@ -387,16 +392,6 @@ def _set_generators(device: torch.device, states: dict[str, Tensor]) -> None:
         torch.cuda.set_rng_state(states["cuda"], device)
 
 
-def _copied(saved: dict[str, Any]) -> dict[str, Any]:
-    """Return an optimizer's state in memory of its own: what is loaded is the mapped file."""
-    state = {
-        index: {
-            # On huge pages, as the lazy optimizers' own; the others do not mind.
-            name: on_huge_pages(torch.empty_like(value)).copy_(value)
-            if isinstance(value, Tensor)
-            else value
-            for name, value in entries.items()
-        }
-        for index, entries in saved["state"].items()
-    }
-    return {**saved, "state": state}
+def _copied(value: Tensor) -> Tensor:
+    """Return a copy on huge pages, as the lazy optimizers' own state; the others do not mind."""
+    return on_huge_pages(torch.empty_like(value)).copy_(value)

@@ -6,9 +6,10 @@ import pytest
 from failing import error_of
 
 from ctrkit.cli import main
-from ctrkit.cli.console import printable, show
+from ctrkit.cli.console import show
 from ctrkit.cli.errors import one_line
 from ctrkit.cli.streams import lossy
+from ctrkit.options import printable
 
 HOSTILE = "a\x1b[2Jb\nc\rd\x9b31m\u202e.csv"
 
