@@ -9,7 +9,8 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,6 +30,9 @@ _SHARED_TOKEN = "00000000"
 """Stands in the name of what only one process may write, in place of random digits."""
 
 _AT_CURRENT_FOLDER, _EXCHANGE = -100, 2  # of Linux: AT_FDCWD, RENAME_EXCHANGE
+
+_SYNC_THREADS = 4
+"""3,000 small files took 6.7 s with one thread, .5 with 4 and .4 with 16."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -205,6 +209,13 @@ def named_when_full(path: Path) -> Iterator[None]:
             raise
         reason = f"{os.strerror(error.errno)}; make room there, or write elsewhere"
         raise OSError(error.errno, reason, str(path)) from error
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Do what `sync` does for many: in threads, so that the disk writes several at a time."""
+    with ThreadPoolExecutor(_SYNC_THREADS) as pool:
+        for _ in pool.map(sync, paths):
+            pass
 
 
 def sync(path: Path) -> None:

@@ -12,12 +12,12 @@ import re
 import shutil
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ctrkit.aside import FILE_ASIDE, held_aside, named_when_full, sync
+from ctrkit.aside import FILE_ASIDE, FOLDER_ASIDE, held_aside, named_when_full, sync, sync_all
 from ctrkit.options import MAX_LISTED, shortened, shown
 
 MAX_JSON_BYTES = 16 << 20
@@ -55,6 +55,31 @@ def written_aside(path: Path) -> Iterator[Path]:
         sync(path.parent)
 
 
+def write_together(folder: Path, contents: Iterable[tuple[str, Iterable[bytes]]]) -> None:
+    """Write many files of a folder: each is whole or not there, and all are synced at once.
+
+    They are written into one folder aside, so that one lock and one search for what killed
+    processes left are enough for all.
+
+    Args:
+        folder: where they shall lie.
+        contents: name of each file, and its content in pieces.
+
+    Raises:
+        OSError: if the folder cannot be written, or the disk is full.
+    """
+    with named_when_full(folder), held_aside(folder, FOLDER_ASIDE, Path.mkdir) as aside:
+        names = []
+        for name, pieces in contents:
+            with (aside / name).open("wb") as file:
+                file.writelines(pieces)
+            names.append(name)
+        sync_all(aside / name for name in names)
+        for name in names:
+            (aside / name).replace(folder / name)
+        sync(folder)
+
+
 def check_writable(path: Path) -> None:
     """Make sure, before long work, that a file can be written.
 
@@ -73,26 +98,24 @@ def check_writable(path: Path) -> None:
         raise PermissionError(f"cannot write {path}: the folder {path.parent} is not writable")
 
 
-def save_json(path: Path, content: dict[str, Any], *, checksum: bool = True) -> None:
+def save_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON for people and programs: indented, NaN refused.
 
     Args:
         path: the file.
         content: what it holds.
-        checksum: add the checksum that `load_json` asks for; not to what is the user's own.
 
     Raises:
         OSError: if it cannot be written.
         ValueError: if a number is not finite, or it is larger than `load_json` reads.
     """
-    entries = {**content, CHECKSUM: f"text:{hex_crc32(0)}"} if checksum else content
+    entries = {**content, CHECKSUM: f"text:{hex_crc32(0)}"}
     text = json.dumps(entries, indent=2, allow_nan=False, ensure_ascii=False)
     # The name of a file may hold bytes that are no text: as escapes, JSON can hold them.
     encoded = text.encode(errors="backslashreplace") + b"\n"
-    if checksum:
-        _check_size(path, encoded)
-        summed, entry, end = encoded.rpartition(_CHECKSUM_ENTRY.encode())
-        encoded = summed + entry + hex_crc32(zlib.crc32(summed)).encode() + end[8:]
+    _check_size(path, encoded)
+    summed, entry, end = encoded.rpartition(_CHECKSUM_ENTRY.encode())
+    encoded = summed + entry + hex_crc32(zlib.crc32(summed)).encode() + end[8:]
     with written_aside(path) as temporary:
         temporary.write_bytes(encoded)
 

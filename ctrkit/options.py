@@ -35,6 +35,9 @@ _BRIEF.maxlevel = 3
 _BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = _BRIEF.maxset = _BRIEF.maxfrozenset = 40
 _BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = 5000
 
+_OPTION_TYPES: dict[type, dict[str, Any]] = {}
+"""What `option_types` has found: it takes a millisecond, and a schema has a `Field` per column."""
+
 _LARGEST_FLOAT = 1 << 1023
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -155,8 +158,10 @@ def check_types(options: Any) -> None:
 
 def option_types(cls: type) -> dict[str, Any]:
     """Return the resolved type of every option of a dataclass."""
-    hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    if cls not in _OPTION_TYPES:
+        hints = typing.get_type_hints(cls)
+        _OPTION_TYPES[cls] = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    return _OPTION_TYPES[cls]
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:

@@ -2,8 +2,9 @@
 
 from ctrkit.data.config import PrepareConfig, Progress, ReadConfig
 from ctrkit.data.dataset import Dataset, PreparedData, load
-from ctrkit.data.encode import Encoder, Rows
+from ctrkit.data.encode import Encoder
 from ctrkit.data.prepare import prepare
+from ctrkit.data.rows import Rows
 from ctrkit.data.schema import Field, Schema
 from ctrkit.data.serve import read_rows
 from ctrkit.data.skip import SkippedRows

@@ -14,13 +14,13 @@ import numpy.typing as npt
 from ctrkit.data.encode import (
     SCHEMA_FILE,
     Encoder,
-    Rows,
     check_version,
     entry_of,
     read_schema_file,
 )
 from ctrkit.data.folder import TemporaryFolder
 from ctrkit.data.npy import map_array
+from ctrkit.data.rows import Rows
 from ctrkit.data.schema import Schema
 from ctrkit.data.split import PARTS
 from ctrkit.data.stored_rows import IDS_FILE, LABELS_FILE, VALUES_FILE, check_rows

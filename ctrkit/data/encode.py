@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-import re
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,28 +15,28 @@ import pandas as pd
 
 from ctrkit import __version__
 from ctrkit.data.cells import (
-    LARGEST_NUMBER,
     Cells,
     Labels,
     NumberCells,
     TokenCells,
     cells_of,
     labels_of,
-    num_slots,
 )
 from ctrkit.data.frames import FrameSource
+from ctrkit.data.rows import Rows, concatenate
 from ctrkit.data.schema import NUMERIC, ModelField, Schema
+from ctrkit.data.statistics import Statistics, log1p_of
 from ctrkit.data.table import Block
 from ctrkit.data.vocabulary import Vocabulary, bucket_ids
-from ctrkit.fields import MISSING_ID, NUM_RESERVED_IDS, RARE_ID, FieldShape
-from ctrkit.files import (
-    check_is_file,
-    hex_crc32,
-    load_json,
-    part_of,
-    save_json,
-    written_aside,
+from ctrkit.data.vocabulary_files import (
+    VOCABULARY_FOLDER,
+    file_names,
+    read_vocabulary,
+    remove_others,
+    save_vocabularies,
 )
+from ctrkit.fields import MISSING_ID, NUM_RESERVED_IDS, RARE_ID, FieldShape
+from ctrkit.files import load_json, part_of, save_json
 from ctrkit.options import MAX_LISTED, check_choice, shortened, shown, suggest
 
 T = TypeVar("T")
@@ -47,45 +45,11 @@ FORMAT_VERSION = 1
 """Of ``schema.json``; grows when the same log would be encoded otherwise."""
 
 SCHEMA_FILE = "schema.json"
-VOCABULARY_FOLDER = "vocabularies"
 
 LABEL_MODES = ("auto", "require", "ignore")
 """Labels where the rows have them; always, or an error; never."""
 
 _GATHER_ROWS = 4096
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Encoded rows.
-
-    Args:
-        ids: ``(N, S)`` int32, the slots of the fields side by side.
-        values: ``(N, V)`` float32, one column per numeric field; None where there is none.
-        labels: ``(N,)`` uint8; None where they are unknown.
-    """
-
-    ids: npt.NDArray[np.int32]
-    values: npt.NDArray[np.float32] | None = None
-    labels: Labels | None = None
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, index: slice | npt.NDArray[Any]) -> Rows:
-        return Rows(
-            self.ids[index],
-            None if self.values is None else self.values[index],
-            None if self.labels is None else self.labels[index],
-        )
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """What a numeric field needs to know of the training rows."""
-
-    mean: float
-    deviation: float
 
 
 class Encoder:
@@ -130,12 +94,12 @@ class Encoder:
     def __repr__(self) -> str:
         return f"Encoder({len(self._fields)} fields, {self.num_ids} ids)"
 
-    @property
+    @functools.cached_property
     def field_names(self) -> tuple[str, ...]:
         """Names of the fields that the model sees, in order."""
         return tuple(field.name for field in self._fields)
 
-    @property
+    @functools.cached_property
     def cardinalities(self) -> tuple[int | FieldShape, ...]:
         """What a model must know of each field; a plain number where that is all."""
         position = {field.name: index for index, field in enumerate(self._fields)}
@@ -144,7 +108,7 @@ class Encoder:
             owner = self.schema.field(field.owner) if field.part is None else field.source
             shape = FieldShape(
                 cardinality=self._cardinality(field),
-                num_slots=num_slots(field.source),
+                num_slots=field.source.num_slots,
                 has_value=field.source.kind == NUMERIC,
                 shares_with=None if field.owner == field.name else position[field.owner],
                 width=owner.width,
@@ -153,23 +117,23 @@ class Encoder:
             found.append(shape.cardinality if plain else shape)
         return tuple(found)
 
-    @property
+    @functools.cached_property
     def num_ids(self) -> int:
         """Number of ids of all fields, shared ones counted once."""
         return sum(self._cardinality(f) for f in self._fields if f.owner == f.name)
 
-    @property
+    @functools.cached_property
     def slot_limits(self) -> npt.NDArray[np.int32]:
         """``(S,)`` number of ids that each column of ids can hold."""
-        limits = [[self._cardinality(f)] * num_slots(f.source) for f in self._fields]
+        limits = [[self._cardinality(f)] * f.source.num_slots for f in self._fields]
         return np.array([limit for group in limits for limit in group], dtype=np.int32)
 
-    @property
+    @functools.cached_property
     def slot_names(self) -> tuple[str, ...]:
         """``(S,)`` name of the field that each column of ids belongs to."""
-        return tuple(f.name for f in self._fields for _ in range(num_slots(f.source)))
+        return tuple(f.name for f in self._fields for _ in range(f.source.num_slots))
 
-    @property
+    @functools.cached_property
     def num_values(self) -> int:
         """Number V of fields kept as numbers."""
         return sum(field.source.kind == NUMERIC for field in self._fields)
@@ -264,16 +228,8 @@ class Encoder:
         self, field: ModelField, numbers: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
         if not needs_statistics(field):
-            return np.sign(numbers) * np.log1p(np.abs(numbers))
-        statistics = self.statistics[field.name]
-        limit = LARGEST_NUMBER * statistics.deviation
-        far = np.abs(numbers - statistics.mean) > limit
-        if far.any():
-            raise ValueError(
-                f"field {field.name}: {numbers[far][0]} lies more than {LARGEST_NUMBER:.1e} "
-                "deviations from the training mean; check the column"
-            )
-        return (numbers - statistics.mean) / statistics.deviation
+            return log1p_of(numbers)
+        return self.statistics[field.name].standardised(numbers)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return everything but the vocabularies as plain data."""
@@ -313,20 +269,10 @@ class Encoder:
             OSError: if the folder cannot be written.
         """
         folder = Path(folder)
-        vocabularies = folder / VOCABULARY_FOLDER
-        vocabularies.mkdir(parents=True, exist_ok=True)
-        paths = {name: vocabularies / _file_name(self.schema, name) for name in self.vocabularies}
-        sums: dict[str, str] = {}
-        for name, path in paths.items():
-            content = self.vocabularies[name].to_bytes()
-            sums[name] = hex_crc32(zlib.crc32(content))
-            with written_aside(path) as temporary:
-                temporary.write_bytes(content)
+        sums = save_vocabularies(folder, self.schema, self.vocabularies)
         plain = {**self.to_mapping(), "vocabulary_crc32": sums, **(extra or {})}
         save_json(folder / SCHEMA_FILE, plain)
-        for path in vocabularies.iterdir():
-            if re.fullmatch(r"\d{3,}_.*\.txt", path.name) and path not in paths.values():
-                path.unlink()
+        remove_others(folder, self.schema, self.vocabularies)
 
     @classmethod
     def load(cls, folder: str | Path) -> Encoder:
@@ -343,36 +289,21 @@ class Encoder:
         sizes = entry_of(plain, "vocabulary_sizes", where=where, kind=dict)
         try:
             schema = Schema.from_mapping(entry_of(plain, "schema", where=where, kind=dict))
-            paths = {
-                name: part_of(folder, VOCABULARY_FOLDER, _file_name(schema, name)) for name in sizes
-            }
+            names = file_names(schema)
+            for name in sizes:
+                if name not in names:
+                    check_choice("field", name, names)
+            paths = {name: part_of(folder, VOCABULARY_FOLDER, names[name]) for name in sizes}
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where} is damaged: {error}") from error
         vocabularies = {}
         for name, path in paths.items():
             crc32 = entry_of(plain, "vocabulary_crc32", name, where=where, kind=str)
-            vocabularies[name] = _read_vocabulary(path, sizes[name], crc32)
+            vocabularies[name] = read_vocabulary(path, sizes[name], crc32)
         try:
             return cls(schema, vocabularies, _statistics(plain, where))
         except ValueError as error:
             raise ValueError(f"{where} is damaged: {error}") from error
-
-
-def _read_vocabulary(path: Path, size: Any, crc32: str) -> Vocabulary:
-    try:
-        check_is_file(path)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{error}, the folder is not whole") from error
-    content = path.read_bytes()
-    num_lines = content.count(b"\n")
-    if num_lines != size:
-        raise ValueError(f"{path} must hold {shown(size)} categories, got {num_lines}")
-    if hex_crc32(zlib.crc32(content)) != crc32:
-        raise ValueError(
-            f"{path} is damaged: it is not what was written, as its checksum shows; copy it "
-            "again, or make the folder anew"
-        )
-    return Vocabulary.from_bytes(content, where=str(path))
 
 
 def _statistics(plain: Mapping[str, Any], where: Path) -> dict[str, Statistics]:
@@ -382,18 +313,10 @@ def _statistics(plain: Mapping[str, Any], where: Path) -> dict[str, Statistics]:
             entry_of(plain, "statistics", name, key, where=where, kind=float)
             for key in ("mean", "deviation")
         )
-        if deviation <= 0:
-            raise ValueError(f"the deviation of {name} must be positive, got {deviation}")
+        if deviation < 0:
+            raise ValueError(f"the deviation of {name} must not be negative, got {deviation}")
         found[name] = Statistics(mean, deviation)
     return found
-
-
-def _file_name(schema: Schema, name: str) -> str:
-    names = [field.name for field in schema.model_fields]
-    check_choice("field", name, names)
-    # A number, because names that differ may look the same once they fit a file name.
-    index = names.index(name)
-    return f"{index:03d}_{re.sub(r'[^A-Za-z0-9_-]', '_', name)[:80]}.txt"
 
 
 def hash_buckets(schema: Schema, field: ModelField) -> int | None:
@@ -418,26 +341,14 @@ def needed_columns(schema: Schema) -> tuple[str, ...]:
 
 def check_columns(block: Block, needed: Sequence[str]) -> None:
     """Raise ``ValueError`` unless the block has all the columns that are needed."""
+    there = set(block.columns)
     for name in needed:
-        if name not in block.columns:
+        if name not in there:
             close = suggest(name, block.columns)
             known = shortened(", ".join(block.columns[:8]), MAX_LISTED)
             known += ", ..." if len(block.columns) > 8 else ""
             hint = close if "did you mean" in close else f"; the columns are {known}"
             raise ValueError(f"{block.source}: column {shown(name)} is missing{hint}")
-
-
-def concatenate(parts: Sequence[Rows]) -> Rows:
-    """Return rows one after the other."""
-    if len(parts) == 1:
-        return parts[0]
-    values = [part.values for part in parts if part.values is not None]
-    labels = [part.labels for part in parts if part.labels is not None]
-    return Rows(
-        np.concatenate([part.ids for part in parts]),
-        np.concatenate(values) if values else None,
-        np.concatenate(labels) if labels else None,
-    )
 
 
 def read_schema_file(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ctrkit.data.cells import num_slots
 from ctrkit.data.schema import NUMERIC, Schema
 
 NUMBER_BYTES = 4
@@ -19,7 +18,7 @@ def array_row_bytes(schema: Schema) -> int:
     """Return the size of a row in the arrays of prepared data: ids, values and label."""
     fields = [field.source for field in schema.model_fields]
     num_values = sum(field.kind == NUMERIC for field in fields)
-    return NUMBER_BYTES * (sum(map(num_slots, fields)) + num_values) + 1
+    return NUMBER_BYTES * (sum(field.num_slots for field in fields) + num_values) + 1
 
 
 def preparation_disk(schema: Schema, num_rows: int, *, with_times: bool) -> int:

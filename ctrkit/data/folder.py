@@ -19,6 +19,7 @@ from ctrkit.aside import (
     locked,
     named_when_full,
     sync,
+    sync_all,
 )
 from ctrkit.options import shown
 
@@ -66,9 +67,7 @@ def new_folder(out: Path, *, force: bool, durable: bool) -> Iterator[Path]:
         with named_when_full(out):
             yield folder
             if durable:
-                for path in folder.rglob("*"):
-                    sync(path)
-                sync(folder)
+                sync_all([*folder.rglob("*"), folder])
         if force and out.exists():
             check_replaceable(out)
             _replace(out, folder)

@@ -19,14 +19,20 @@ import pandas as pd
 from pandas.api.types import infer_dtype, is_datetime64_any_dtype, is_hashable
 
 from ctrkit.data.bad_rows import BadRow, BadRowsError, SkippedRow
+from ctrkit.data.pandas_index import PandasIndex
 from ctrkit.data.readers import check_file
 from ctrkit.data.schema import DEFAULT_SEPARATOR, MULTIVALUED, Schema, unique_names
 from ctrkit.data.table import Table
 from ctrkit.data.tokens import Column, Tokens, smallest
+from ctrkit.options import shown
 
 BLOCK_ROWS = 1 << 16
 _EXACT_WHOLE = 1 << 53
 _MAGIC = b"PAR1"
+
+_EQUAL_ALIKE = ("string", "integer", "floating", "boolean", "empty")
+"""Kinds of objects that have the same text where they are equal; the decimals 1.0 and 1.00, or
+moments in two time zones, have not."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class FrameBlock:
     fraction: float
     kept: npt.NDArray[np.int64] | None = None
 
-    @property
+    @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(map(str, self.frame.columns))
@@ -94,7 +100,7 @@ class FrameBlock:
 
 
 class FrameSource:
-    """A DataFrame. An empty text, None and NaN are missing cells.
+    """A DataFrame. An empty text, None and NaN are missing cells; a named index is a column.
 
     Args:
         frame: the rows.
@@ -102,7 +108,7 @@ class FrameSource:
     """
 
     def __init__(self, frame: pd.DataFrame, *, name: str = "DataFrame") -> None:
-        self._frame = frame
+        self._frame = _with_index(frame)
         self.name = name
 
     def content_hash(self) -> str:
@@ -149,8 +155,19 @@ class FrameSource:
             )
 
 
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose named indexes are its last columns, as they are in a Parquet file."""
+    taken = set(map(str, frame.columns))
+    for level, name in enumerate(frame.index.names):
+        if name is not None and str(name) not in taken and frame.columns.nlevels == 1:
+            frame = frame.copy(deep=False)
+            values = frame.index.get_level_values(level)
+            frame.insert(frame.shape[1], name, values, allow_duplicates=True)
+    return frame
+
+
 class ParquetSource:
-    """A Parquet file; needs pyarrow.
+    """A Parquet file; needs pyarrow. An index that pandas wrote with a name is a column.
 
     Args:
         path: the file.
@@ -200,6 +217,7 @@ class ParquetSource:
     def blocks(self, schema: Schema) -> Iterator[FrameBlock]:
         """Return the rows in blocks (see `Source`)."""
         start = 0
+        self._check_names()
         for frame, num_rows in self._frames():
             unique_names(map(str, frame.columns), self.name)
             end = start + len(frame)
@@ -208,15 +226,28 @@ class ParquetSource:
         if not start:
             raise ValueError(f"{self.name} is empty")
 
+    def _check_names(self) -> None:
+        """Refuse too many columns before any row of them is read."""
+        try:
+            names = self._parquet.read_schema(self._path).names
+        except Exception:  # of any kind, see `_frames`; it is said when the rows are read
+            return
+        unique_names(names, self.name)
+
     def _frames(self) -> Iterator[tuple[pd.DataFrame, int]]:
         """Yield the rows in pieces, each with the number of all of them."""
+        start = 0
         try:
             with self._parquet.ParquetFile(self._path) as file:
+                index = PandasIndex.of(file.schema_arrow)
                 for batch in file.iter_batches(batch_size=BLOCK_ROWS, use_threads=False):
                     # Or texts that are no UTF-8 would come to light later.
                     batch.validate(full=True)
-                    # Whole numbers with gaps would become floats, which lose digits.
-                    yield batch.to_pandas(integer_object_nulls=True), file.metadata.num_rows
+                    # Whole numbers with gaps would become floats, which lose digits; and what
+                    # pandas has noted would make an index of columns.
+                    frame = batch.to_pandas(integer_object_nulls=True, ignore_metadata=True)
+                    yield index.applied(frame, start), file.metadata.num_rows
+                    start += len(frame)
         except Exception as error:  # pyarrow raises a dozen kinds for a damaged file
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(f"{self.name} is damaged or not Parquet: {reason}") from error
@@ -247,16 +278,36 @@ def _block(
 def _column(series: pd.Series[Any], separator: str | None) -> Column:
     if separator is not None and _holds_objects(series):
         series = series.astype(object).map(lambda cell: _join(cell, separator))
+    if series.dtype == object and infer_dtype(series) not in _EQUAL_ALIKE:
+        series = pd.Series([_single_text(cell) for cell in series], dtype=object)
     codes, distinct = pd.factorize(series)
-    # A float of NumPy prints with the digits of its own precision, one of Python's with more.
-    is_float = isinstance(distinct.dtype, np.dtype) and distinct.dtype.kind == "f"
-    values = np.asarray(distinct) if is_float else distinct.tolist()
-    texts = [text_of(value) for value in values]
+    texts = _texts_of(distinct)
     missing = codes < 0
     if missing.any():
         codes = np.where(missing, len(texts), codes)
         texts.append("")
     return Column(smallest(codes, len(texts)), Tokens.from_texts(texts))
+
+
+def _texts_of(distinct: Any) -> list[str]:
+    """Return the texts of distinct cells, as `pandas.factorize` returns them."""
+    dtype = distinct.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _texts_of(distinct.categories.take(distinct.codes))
+    if dtype.kind == "f":
+        # A float of NumPy prints with the digits of its own precision, one of Python's with more.
+        plain = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
+        numbers = np.asarray(distinct, dtype=plain)
+        return list(map(text_of, numbers.tolist() if plain == np.float64 else numbers))
+    if dtype.kind in "iu":
+        return list(map(str, distinct.tolist()))
+    return list(map(text_of, distinct.tolist()))
+
+
+def _single_text(cell: Any) -> str:
+    if not is_hashable(cell):
+        raise TypeError(f"cells must hold single values, got a {type(cell).__name__}")
+    return text_of(cell)
 
 
 def _bad_cells(
@@ -266,7 +317,7 @@ def _bad_cells(
     has_found = False
     for row, cell in enumerate(cells):
         try:
-            value = cell if separator is None else _join(cell, separator)
+            value: Any = cell if separator is None else _join(cell, separator)
             if is_hashable(value):
                 Tokens.from_texts([text_of(value)])
                 continue
@@ -274,7 +325,7 @@ def _bad_cells(
                 f" must hold single values, got a {type(value).__name__}; join it into one text, "
                 'or give the field kind "multivalued"'
             )
-        except ValueError as wrong:
+        except (ValueError, TypeError) as wrong:
             reason = f": {wrong}"
         has_found = True
         yield BadRow(row, row + 1, f"column {name}{reason}")
@@ -297,9 +348,26 @@ def _exact(cell: Any) -> str:
 
 
 def _join(cell: Any, separator: str) -> Any:
-    if isinstance(cell, (list, tuple, np.ndarray)):
-        return separator.join(map(text_of, cell))
-    return cell
+    """Return the items of a list in one text; any other cell as it is.
+
+    Raises:
+        ValueError: if an item holds the separator, so that it would be split again.
+        TypeError: if an item is a list itself.
+    """
+    if not isinstance(cell, (list, tuple, np.ndarray)):
+        return cell
+    texts = []
+    for item in cell:
+        if isinstance(item, tuple) or not is_hashable(item):
+            raise TypeError(f"items of a list must be single values, got a {type(item).__name__}")
+        text = text_of(item)
+        if separator in text:
+            raise ValueError(
+                f"item {shown(text)} of a list must not hold the separator {separator!r}; "
+                "choose another separator in the schema"
+            )
+        texts.append(text)
+    return separator.join(texts)
 
 
 def text_of(value: Any) -> str:

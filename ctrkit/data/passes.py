@@ -13,10 +13,10 @@ workers, so neither does the result.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +24,15 @@ import numpy.typing as npt
 from ctrkit.data.cells import Cells, NumberCells, TokenCells, cells_of, labels_of, times_of
 from ctrkit.data.encode import (
     Encoder,
-    Rows,
-    Statistics,
     needed_columns,
     needs_statistics,
     needs_vocabulary,
 )
+from ctrkit.data.rows import Rows
 from ctrkit.data.schema import Field, Schema
 from ctrkit.data.spill import Spill, Stored
 from ctrkit.data.split import PARTS, Parts, Span, Split
+from ctrkit.data.statistics import Statistics, fit_statistics
 from ctrkit.data.table import Block
 from ctrkit.data.tokens import Keys, Tokens
 from ctrkit.data.vocabulary import Vocabulary, by_frequency, count_keys
@@ -198,15 +198,16 @@ def fit_field(blocks: Sequence[CountedBlock], schema: Schema, name: str) -> Voca
         schema: the columns.
         name: the field that owns the vocabulary or the statistics.
     """
-    members = [index for index, f in enumerate(schema.model_fields) if f.owner == name]
+    members = schema.members[name]
     stored = [counted.block.fields[index] for counted in blocks for index in members]
-    if needs_statistics(schema.model_fields[members[0]]):
-        return _fit_statistics(stored)
-    threshold = schema.threshold(schema.model_fields[members[0]].source.name)
-    return _fit_vocabulary(stored, threshold)
+    first = schema.model_fields[members[0]]
+    if needs_statistics(first):
+        return fit_statistics(lambda: _pieces(stored))
+    return _fit_vocabulary(stored, schema.threshold(first.source.name))
 
 
-def _pieces(stored: Sequence[StoredCells]) -> Iterator[tuple[Keys, npt.NDArray[np.int64]]]:
+def _pieces(stored: Sequence[StoredCells]) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
+    """Yield the distinct keys or numbers of each block, with their counts."""
     for cells in stored:
         if cells.counts is not None:
             yield cells.distinct.read(), cells.counts.read()
@@ -215,37 +216,39 @@ def _pieces(stored: Sequence[StoredCells]) -> Iterator[tuple[Keys, npt.NDArray[n
 def _fit_vocabulary(stored: Sequence[StoredCells], min_count: int) -> Vocabulary:
     num_keys = sum(cells.distinct.size for cells in stored)
     keys, counts = count_keys(lambda: _pieces(stored), num_keys, min_count=min_count)
-    texts = keys.astype("<u8").view("S8").tolist()
-    if any(cells.long_texts for cells in stored):
-        order = np.argsort(keys)
-        for cells in stored:
-            long = cells.read_long()
-            at = np.searchsorted(keys, long.keys, sorter=order)
-            at[at == len(keys)] = 0
-            for position, key, text in zip(
-                order[at].tolist() if len(keys) else [], long.keys, long.encoded(), strict=False
-            ):
-                if keys[position] == key:
-                    texts[position] = text
-    return Vocabulary(Tokens.from_bytes(by_frequency(texts, counts)))
+    positions, ends, long_bytes = _long_texts(stored, keys)
+    is_short = np.ones(len(keys), dtype=np.bool_)
+    is_short[positions] = False
+    chosen = np.concatenate([np.flatnonzero(is_short), positions])
+    long_at = np.arange(len(keys) - len(positions), len(keys), dtype=np.int32)
+    tokens = Tokens(keys[chosen], long_at, ends, long_bytes)
+    return Vocabulary(tokens.take(by_frequency(tokens, counts[chosen])))
 
 
-def _fit_statistics(stored: Sequence[StoredCells]) -> Statistics:
-    def total(power: int, mean: float) -> float:
-        sums = []
-        for cells in stored:
-            if cells.counts is not None:
-                numbers, counts = cells.distinct.read(), cells.counts.read()
-                known = np.isfinite(numbers)
-                sums.append(float(((numbers[known] - mean) ** power) @ counts[known]))
-        return math.fsum(sums)
-
-    count = total(0, 0.0)
-    if not count:
-        return Statistics(0.0, 1.0)
-    mean = total(1, 0.0) / count
-    deviation = math.sqrt(total(2, mean) / count)
-    return Statistics(mean, deviation or 1.0)
+def _long_texts(
+    stored: Sequence[StoredCells], keys: Keys
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Return the positions of the keys of long texts, and their texts as `Tokens` holds them."""
+    order = np.argsort(keys)
+    is_found = np.zeros(len(keys), dtype=np.bool_)
+    positions = [np.empty(0, dtype=np.int64)]
+    lengths = [np.empty(0, dtype=np.int64)]
+    texts = [np.empty(0, dtype=np.uint8)]
+    for cells in stored:
+        if cells.long_texts is None or not len(keys):
+            continue
+        long = cells.read_long()
+        at = np.searchsorted(keys, long.keys, sorter=order)
+        at[at == len(keys)] = 0
+        here = order[at]
+        is_new = (keys[here] == long.keys) & ~is_found[here]
+        new, first = np.unique(here[is_new], return_index=True)
+        is_found[new] = True
+        chosen = long.take(np.flatnonzero(is_new)[first])
+        positions.append(new)
+        lengths.append(np.diff(chosen.long_ends, prepend=0))
+        texts.append(chosen.long_bytes)
+    return np.concatenate(positions), np.cumsum(np.concatenate(lengths)), np.concatenate(texts)
 
 
 def encode_block(counted: CountedBlock, encoder: Encoder) -> list[Rows]:

@@ -25,7 +25,6 @@ from ctrkit.data.encode import (
     FORMAT_VERSION,
     SCHEMA_FILE,
     Encoder,
-    Statistics,
     check_columns,
     check_version,
     entry_of,
@@ -62,6 +61,7 @@ from ctrkit.data.split import (
     TimeSplit,
     WholeSplit,
 )
+from ctrkit.data.statistics import Statistics
 from ctrkit.data.table import Block, Source
 from ctrkit.data.vocabulary import Vocabulary
 from ctrkit.data.workers import default_workers, in_order
@@ -315,7 +315,7 @@ class _Preparation:
         return read_good_rows(block, read, bad_rows.add), bad_rows
 
     def _check_columns(self, block: Block, time_field: Field | None) -> None:
-        known = [self.schema.label, *(field.name for field in self.schema.fields)]
+        known = {self.schema.label, *(field.name for field in self.schema.fields)}
         for name in block.columns:
             if name not in known:
                 raise ValueError(

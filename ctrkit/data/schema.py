@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from ctrkit.data.times import check_pattern
 from ctrkit.fields import NUM_RESERVED_IDS
 from ctrkit.options import (
+    MAX_COLUMNS,
     check_choice,
     check_positive,
     from_mapping,
@@ -51,7 +52,11 @@ TRANSFORMS = ("standard", "log1p")
 TIME_FORMATS = ("iso", "epoch")
 DEFAULT_SEPARATOR = "|"
 DEFAULT_MAX_SLOTS = 10
-LARGEST_MAX_SLOTS = 10_000
+LARGEST_MAX_SLOTS = 1_000
+
+MAX_ID_COLUMNS = 100_000
+"""Id columns of all fields: a row of so many takes 400 KB."""
+
 MAX_HASH_BUCKETS = int(np.iinfo(np.int32).max) - NUM_RESERVED_IDS
 
 
@@ -124,7 +129,7 @@ class Field:
         if self.time_format is not None and "%" not in self.time_format:
             check_choice("time_format", self.time_format, TIME_FORMATS)
         elif self.time_format is not None:
-            _check_pattern(self.time_format)
+            check_pattern(self.time_format)
         if self.hash_buckets is not None and self.hash_buckets > MAX_HASH_BUCKETS:
             raise ValueError(
                 f"hash_buckets must be at most {MAX_HASH_BUCKETS}, so that ids fit int32, "
@@ -145,6 +150,11 @@ class Field:
         """Return the options that differ from None."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)[2:]}
         return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def num_slots(self) -> int:
+        """Number of id columns of the field, or of each of those it becomes."""
+        return (self.max_slots or DEFAULT_MAX_SLOTS) if self.kind == MULTIVALUED else 1
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the field without its name as plain data."""
@@ -222,7 +232,17 @@ class Schema:
                 raise ValueError(f"{name} must be one ASCII character, got {value!r}")
         if self.quote == self.separator:
             raise ValueError(f"quote and separator must differ, got {self.quote!r} for both")
+        self._check_sizes()
         self._check_names()
+
+    def _check_sizes(self) -> None:
+        check_num_columns(len(self.fields), "fields")
+        num_ids = sum(field.source.num_slots for field in self.model_fields)
+        if num_ids > MAX_ID_COLUMNS:
+            raise ValueError(
+                f"all fields together must have at most {MAX_ID_COLUMNS:,} id columns, got "
+                f"{num_ids:,}; give multivalued fields a smaller max_slots"
+            )
 
     def _check_names(self) -> None:
         names = [self.label, *(field.name for field in self.fields)]
@@ -254,7 +274,7 @@ class Schema:
                     f"multivalued field that shares with none, got {field.shares_with!r}"
                 )
 
-    @property
+    @functools.cached_property
     def model_fields(self) -> tuple[ModelField, ...]:
         """The fields that the model sees, in order."""
         found = []
@@ -268,6 +288,14 @@ class Schema:
                 found.append(ModelField(field.name, field, None, owner))
         return tuple(found)
 
+    @functools.cached_property
+    def members(self) -> dict[str, list[int]]:
+        """Positions of the model's fields that use one vocabulary, by the name of its owner."""
+        found: dict[str, list[int]] = {}
+        for position, field in enumerate(self.model_fields):
+            found.setdefault(field.owner, []).append(position)
+        return found
+
     @property
     def file_columns(self) -> tuple[str, ...]:
         """The columns of a file without header, in order."""
@@ -279,11 +307,13 @@ class Schema:
         Raises:
             ValueError: if there is none.
         """
-        for field in self.fields:
-            if field.name == name:
-                return field
-        known = [field.name for field in self.fields]
-        raise ValueError(f"unknown column {shown(name)}{suggest(name, known)}")
+        if name not in self._by_name:
+            raise ValueError(f"unknown column {shown(name)}{suggest(name, self._by_name)}")
+        return self._by_name[name]
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, Field]:
+        return {field.name: field for field in self.fields}
 
     def threshold(self, name: str) -> int:
         """Return the training count below which a category of this column is rare."""
@@ -309,6 +339,7 @@ class Schema:
         columns = settings.pop("fields", {})
         if not isinstance(columns, Mapping):
             raise TypeError(f"{where}: fields must be a table, got {shown(columns)}")
+        check_num_columns(len(columns), f"{where}: fields")
         fields = []
         for name, entry in columns.items():
             given = {"kind": entry} if isinstance(entry, str) else entry
@@ -363,24 +394,20 @@ class Schema:
         return dataclasses.replace(self, fields=fields, label=label, columns=columns)
 
 
-def _check_pattern(pattern: str) -> None:
-    """Raise ``ValueError`` unless times can be read by a ``strptime`` pattern."""
-    written = datetime(2014, 10, 21, 9, tzinfo=UTC).strftime(pattern)
-    try:
-        pd.to_datetime([written], format=pattern, utc=True)
-    except (ValueError, re.error) as error:
-        raise ValueError(
-            f"time_format must be a strptime pattern, got {pattern!r}: {error}"
-        ) from error
+def check_num_columns(number: int, where: str) -> None:
+    """Raise ``ValueError`` if there are more columns than a log may have."""
+    if number > MAX_COLUMNS:
+        raise ValueError(f"{where} must be at most {MAX_COLUMNS:,} columns, got {number:,}")
 
 
 def unique_names(names: Iterable[str], where: str) -> tuple[str, ...]:
-    """Return the names, refusing empty and repeated ones.
+    """Return the names, refusing empty and repeated ones, and too many.
 
     Raises:
         ValueError: naming the column.
     """
     found = tuple(names)
+    check_num_columns(len(found), f"{where}: there")
     if "" in found:
         raise ValueError(f"{where}: column {found.index('') + 1} must have a name, got ''")
     twice = first_repeated(found)

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrkit.data.bad_rows import SkippedRow
-from ctrkit.data.encode import LABEL_MODES, Encoder, Rows
+from ctrkit.data.encode import LABEL_MODES, Encoder
+from ctrkit.data.rows import Rows
 from ctrkit.data.skip import read_good_rows
 from ctrkit.data.sources import SourceLike, open_sources
 from ctrkit.data.table import Block, Source

@@ -12,9 +12,10 @@ import pandas as pd
 
 from ctrkit.data.avazu import AVAZU
 from ctrkit.data.bad_rows import SkippedRow
-from ctrkit.data.cells import is_number, is_whole, labels_of
+from ctrkit.data.cells import labels_of
 from ctrkit.data.criteo import CRITEO
 from ctrkit.data.frames import FrameSource, ParquetSource, is_parquet
+from ctrkit.data.numbers import is_number, is_whole
 from ctrkit.data.readers import TextSource
 from ctrkit.data.schema import CATEGORICAL, NUMERIC, TIMESTAMP, Field, Schema
 from ctrkit.data.skip import read_good_rows

@@ -16,6 +16,8 @@ key with a chance of n**2 / 2**65 (1e-7 for two million); they would then share 
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -31,6 +33,7 @@ MISSING_KEY = np.uint64(0)
 """Key of the empty text, which is what a missing cell holds."""
 
 _WORD_BYTES = 8
+_GATHERED_BYTES = 1 << 20
 _MASKS = np.array([(1 << (8 * size)) - 1 for size in range(_WORD_BYTES + 1)], dtype=np.uint64)
 
 
@@ -87,6 +90,22 @@ def _load(words: Keys, starts: Integers) -> Keys:
     return low
 
 
+def _gathered(
+    data: npt.NDArray[np.uint8], starts: Integers, lengths: Integers
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Return pieces of some bytes one after the other, and where each of them ends."""
+    ends = np.cumsum(lengths, dtype=np.int64)
+    gathered = np.empty(ends[-1] if len(ends) else 0, dtype=np.uint8)
+    # Some at a time, for the index of a byte takes eight.
+    cuts = np.searchsorted(ends, np.arange(0, len(gathered), _GATHERED_BYTES))
+    for first, last in pairwise(np.unique([*cuts, len(ends)]).tolist()):
+        start, end = ends[first] - lengths[first], ends[last - 1]
+        shifts = starts[first:last] - (ends[first:last] - lengths[first:last])
+        index = np.repeat(shifts, lengths[first:last]) + np.arange(start, end)
+        gathered[start:end] = data[index]
+    return ends, gathered
+
+
 @dataclass(frozen=True)
 class Tokens:
     """Distinct cell texts: their keys, and the bytes of those that a key cannot hold.
@@ -137,6 +156,16 @@ class Tokens:
         return cls.from_cells(words, np.cumsum(lengths) - lengths, lengths)
 
     @classmethod
+    def from_terminated(cls, content: bytes) -> Tokens:
+        """Return the tokens of UTF-8 texts, each with a zero byte behind it."""
+        padding = -len(content) % _WORD_BYTES + _WORD_BYTES
+        words = np.frombuffer(content + bytes(padding), dtype="<u8")
+        ends = np.flatnonzero(words.view(np.uint8)[: len(content)] == 0)
+        starts = np.zeros(len(ends), dtype=np.int64)
+        starts[1:] = ends[:-1] + 1
+        return cls.from_cells(words, starts, ends - starts)
+
+    @classmethod
     def from_cells(
         cls, words: Keys, starts: Integers, lengths: Integers, keys: Keys | None = None
     ) -> Tokens:
@@ -144,13 +173,73 @@ class Tokens:
         if keys is None:
             keys = cell_keys(words, starts, lengths)
         long_at = np.flatnonzero(lengths > _WORD_BYTES)
-        long_lengths = lengths[long_at].astype(np.int64)
-        long_ends = np.cumsum(long_lengths)
-        # Byte i of a long text lies i places after its start.
-        shifts = starts[long_at] - (long_ends - long_lengths)
-        index = np.repeat(shifts, long_lengths) + np.arange(long_lengths.sum())
-        long_bytes = words.view(np.uint8)[index]
-        return cls(keys, long_at.astype(np.int32), long_ends, long_bytes)
+        ends, long_bytes = _gathered(words.view(np.uint8), starts[long_at], lengths[long_at])
+        return cls(keys, long_at.astype(np.int32), ends, long_bytes)
+
+    def take(self, index: npt.NDArray[np.integer]) -> Tokens:
+        """Return the tokens at some positions, in this order."""
+        order, is_long = self._long_of(index)
+        starts, lengths = self._long_starts[order], np.diff(self.long_ends, prepend=0)[order]
+        ends, long_bytes = _gathered(self.long_bytes, starts, lengths)
+        long_at = np.flatnonzero(is_long).astype(np.int32)
+        return Tokens(self.keys[index], long_at, ends, long_bytes)
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Return the number of bytes of every text."""
+        characters = self.keys.astype("<u8").view(np.uint8).reshape(-1, _WORD_BYTES)
+        lengths: npt.NDArray[np.int64] = np.count_nonzero(characters, axis=1)
+        lengths[self.long_at] = np.diff(self.long_ends, prepend=0)
+        return lengths
+
+    def terminated(self) -> npt.NDArray[np.uint8]:
+        """Return the UTF-8 texts one after the other, each with a zero byte behind it."""
+        sizes = self.lengths() + 1
+        is_long = np.zeros(len(self), dtype=np.bool_)
+        is_long[self.long_at] = True
+        joined: npt.NDArray[np.uint8] = np.zeros(sizes.sum(), dtype=np.uint8)
+        is_text = np.ones(len(joined), dtype=np.bool_)
+        is_text[np.cumsum(sizes) - 1] = False
+        is_of_long = np.repeat(is_long, sizes)
+        joined[is_text & is_of_long] = self.long_bytes
+        characters = self.keys[~is_long].astype("<u8").view(np.uint8)
+        joined[is_text & ~is_of_long] = characters[characters != 0]
+        return joined
+
+    def word(self, number: int, index: npt.NDArray[np.integer]) -> Keys:
+        """Return eight bytes of some texts, from byte ``8 * number`` on.
+
+        They are numbers that compare as the bytes do; zeros follow the end of a text.
+        """
+        order, is_long = self._long_of(index)
+        words = self.keys[index] if number == 0 else np.zeros(len(index), dtype=np.uint64)
+        done = _WORD_BYTES * number
+        lengths = np.diff(self.long_ends, prepend=0)[order] - done
+        loaded = _load(self._long_words, self._long_starts[order] + done)
+        words[is_long] = loaded & _MASKS.take(lengths, mode="clip")
+        return words.astype(np.uint64).byteswap() if sys.byteorder == "little" else words
+
+    @functools.cached_property
+    def _long_starts(self) -> npt.NDArray[np.int64]:
+        starts = np.zeros_like(self.long_ends)
+        starts[1:] = self.long_ends[:-1]
+        return starts
+
+    @functools.cached_property
+    def _long_words(self) -> Keys:
+        words = np.zeros(len(self.long_bytes) // _WORD_BYTES + 2, dtype="<u8")
+        words.view(np.uint8)[: len(self.long_bytes)] = self.long_bytes
+        return words
+
+    def _long_of(
+        self, index: npt.NDArray[np.integer]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Return which long text each long one of some tokens is, and which tokens are long."""
+        if not len(self.long_at):
+            return np.empty(0, dtype=np.int64), np.zeros(len(index), dtype=np.bool_)
+        order = np.searchsorted(self.long_at, index)
+        order[order == len(self.long_at)] = 0
+        is_long = self.long_at[order] == index
+        return order[is_long], is_long
 
     def encoded(self) -> list[bytes]:
         """Return the texts as UTF-8."""

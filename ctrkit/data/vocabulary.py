@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import codecs
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,8 @@ from ctrkit.fields import MISSING_ID, NUM_RESERVED_IDS, RARE_ID
 
 Ids = npt.NDArray[np.int32]
 
-_ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"))
+_ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\r", b"\\r"))
+_PIECE_BYTES = 1 << 20
 
 
 class Vocabulary:
@@ -43,7 +46,7 @@ class Vocabulary:
             raise ValueError("a category must not be empty, got ''")
         same = np.flatnonzero(self._keys[1:] == self._keys[:-1])
         if same.size:
-            text = tokens.texts()[int(order[same[0]])]
+            (text,) = tokens.take(order[same[:1]]).texts()
             raise ValueError(f"categories must differ, got {text!r} twice")
 
     def __len__(self) -> int:
@@ -67,10 +70,17 @@ class Vocabulary:
 
     def to_bytes(self) -> bytes:
         """Return the content of a file: one category a line, in the order of their ids."""
-        text = b"\n".join(self.tokens.encoded())
-        if b"\\" in text or b"\r" in text or text.count(b"\n") >= max(len(self), 1):
-            text = "\n".join(map(_escaped, self.tokens.texts())).encode()
-        return text + b"\n" if len(self) else b""
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the content of the file in pieces of about a MiB."""
+        ends = np.cumsum(self.tokens.lengths() + 1)
+        cuts = np.searchsorted(ends, np.arange(0, ends[-1] if len(self) else 0, _PIECE_BYTES))
+        for first, last in pairwise(np.unique([*cuts, len(self)]).tolist()):
+            piece = self.tokens.take(np.arange(first, last)).terminated().tobytes()
+            for plain, escape in _ESCAPES:
+                piece = piece.replace(plain, escape)
+            yield piece.replace(b"\0", b"\n")
 
     @classmethod
     def from_bytes(cls, content: bytes, *, where: str) -> Vocabulary:
@@ -83,29 +93,32 @@ class Vocabulary:
         Raises:
             ValueError: if a category repeats, is empty or is not UTF-8, or a line has no end.
         """
-        *lines, rest = content.split(b"\n")
         try:
-            if rest:
+            if not content.endswith(b"\n") and content:
+                rest = content[content.rfind(b"\n") + 1 :]
                 raise ValueError(f"every category must end its line, got {rest[:40]!r} without")
-            content.decode()
-            if any(b"\\" in line for line in lines):
-                lines = [_unescaped(line.decode()).encode() for line in lines]
-            return cls(Tokens.from_bytes(lines))
+            _check_text(content)
+            plain = content.replace(b"\n", b"\0")
+            if b"\\" in content:
+                # A byte that no text holds, so that "\\\\n" is a backslash and an n.
+                plain = plain.replace(b"\\\\", b"\xff")
+                for character, escape in _ESCAPES[1:]:
+                    plain = plain.replace(escape, character)
+                plain = plain.replace(b"\xff", b"\\")
+            return cls(Tokens.from_terminated(plain))
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
 
 
-def _escaped(text: str) -> str:
-    for plain, escape in _ESCAPES:
-        text = text.replace(plain, escape)
-    return text
-
-
-def _unescaped(text: str) -> str:
-    parts = text.split("\\\\")
-    for plain, escape in _ESCAPES[1:]:
-        parts = [part.replace(escape, plain) for part in parts]
-    return "\\".join(parts)
+def _check_text(content: bytes) -> None:
+    """Raise ``ValueError`` unless the lines are UTF-8 without zero bytes."""
+    if b"\0" in content:
+        raise ValueError("a text must not hold a zero byte")
+    # Some at a time, for a text takes up to four times as much memory as its bytes.
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(content), _PIECE_BYTES):
+        decoder.decode(content[start : start + _PIECE_BYTES])
+    decoder.decode(b"", final=True)
 
 
 def bucket_ids(keys: Keys, num_buckets: int) -> Ids:
@@ -118,6 +131,9 @@ def bucket_ids(keys: Keys, num_buckets: int) -> Ids:
     buckets = (mix(keys) % np.uint64(num_buckets)).astype(np.int32)
     return np.where(keys == MISSING_KEY, MISSING_ID, buckets + NUM_RESERVED_IDS).astype(np.int32)
 
+
+_FEW = 1000
+"""So few texts are sorted by Python: they may be long, and the same for millions of bytes."""
 
 MAX_KEYS_AT_ONCE = 1 << 21
 """Keys that `count_keys` holds in memory; with more, it goes over the counts several times."""
@@ -163,7 +179,30 @@ def _count_part(pieces: Iterator[Counted], part: int, num_parts: int, min_count:
     return keys[frequent], totals[frequent]
 
 
-def by_frequency(texts: Sequence[bytes], counts: npt.NDArray[np.int64]) -> list[bytes]:
-    """Return the texts by descending count, ties in the order of their bytes."""
-    ranked = sorted(zip((-counts).tolist(), texts, strict=True))
-    return [text for _, text in ranked]
+def by_frequency(tokens: Tokens, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the order of the texts by descending count, ties in the order of their bytes.
+
+    Example:
+        >>> by_frequency(Tokens.from_texts(["b", "c", "a"]), np.array([1, 5, 1])).tolist()
+        [1, 2, 0]
+    """
+    order = np.arange(len(tokens))
+    groups = -counts
+    tied = order.copy()
+    number = 0
+    # Sort by eight bytes at a time what is the same so far.
+    while len(tied) > _FEW:
+        words = tokens.word(number, order[tied])
+        inner = np.lexsort((words, groups[tied]))
+        order[tied] = order[tied][inner]
+        words, found = words[inner], groups[tied][inner]
+        is_next = np.ones(len(tied), dtype=np.bool_)
+        is_next[1:] = (words[1:] != words[:-1]) | (found[1:] != found[:-1])
+        numbers = np.cumsum(is_next) - 1
+        groups[tied] = numbers
+        tied = tied[np.bincount(numbers)[numbers] > 1]
+        number += 1
+    texts = tokens.take(order[tied]).encoded()
+    pairs = zip(groups[tied].tolist(), texts, order[tied].tolist(), strict=True)
+    order[tied] = [position for _, _, position in sorted(pairs)]
+    return order

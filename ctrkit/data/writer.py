@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ctrkit.data.encode import Encoder, Rows
+from ctrkit.data.encode import Encoder
+from ctrkit.data.rows import Rows
 from ctrkit.data.stored_rows import IDS_FILE, LABELS_FILE, VALUES_FILE
 from ctrkit.files import hex_crc32
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ctrkit.aside import final_name, remove_left_overs
-from ctrkit.data.encode import VOCABULARY_FOLDER
+from ctrkit.data.vocabulary_files import VOCABULARY_FOLDER
 from ctrkit.fields import FieldShape
 from ctrkit.files import load_json, part_of
 from ctrkit.options import from_mapping, shown

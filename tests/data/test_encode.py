@@ -11,7 +11,8 @@ import pytest
 from edited import edit_json, write_json
 
 from ctrkit.data import Encoder, Field, Schema
-from ctrkit.data.encode import SCHEMA_FILE, Statistics
+from ctrkit.data.encode import SCHEMA_FILE
+from ctrkit.data.statistics import Statistics
 from ctrkit.data.tokens import Tokens
 from ctrkit.data.vocabulary import Vocabulary
 from ctrkit.fields import FieldShape, field_shapes
@@ -145,10 +146,21 @@ def test_labels_can_be_required_or_ignored(encoder):
         encoder.encode(FRAME, label="atuo")
 
 
-def test_a_number_too_far_from_the_training_rows_is_named(encoder):
-    narrow = Encoder(SCHEMA, encoder.vocabularies, {"price": Statistics(0.0, 1e-30)})
-    with pytest.raises(ValueError, match=r"field price: 30000000000.0 lies more than 3.4e\+38"):
-        narrow.encode(FRAME.assign(price=[0.0, 1.0, 3e10, None]))
+def test_numbers_far_out_are_clipped(encoder):
+    far = [1e300, -1.7976931348623157e308, 43.0, 42.9]
+    rows = encoder.encode(FRAME.assign(price=far, size=far))
+    np.testing.assert_allclose(rows.values[:, 0], [20, -20, 20, 19.95], rtol=1e-6)
+    np.testing.assert_allclose(
+        rows.values[:, 1], [np.log(3.4028235e38), -np.log(3.4028235e38), np.log(44), np.log(43.9)]
+    )
+
+
+def test_every_number_of_a_constant_is_0(encoder, tmp_path):
+    constant = Encoder(SCHEMA, encoder.vocabularies, {"price": Statistics(3.0, 0.0)})
+    constant.save(tmp_path)
+    rows = Encoder.load(tmp_path).encode(FRAME.assign(price=[3.0, 3.03, None, 1e300]))
+    assert rows.values[:, 0].tolist() == [0.0, 0.0, 1.0, 0.0]
+    assert rows.ids[:, 5].tolist() == [1, 1, 0, 1]
 
 
 def test_rows_without_label_have_none(encoder):
@@ -276,6 +288,10 @@ def change(*keys, to=None):
         (
             change("statistics", "price", "mean", to="3"),
             "schema.json is damaged: statistics.price.mean must be float, got '3'",
+        ),
+        (
+            change("statistics", "price", "deviation", to=-1.0),
+            "the deviation of price must not be negative, got -1.0",
         ),
         (change("vocabulary_sizes", "age"), "schema.json is damaged: vocabularies must hold one f"),
         (

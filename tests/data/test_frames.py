@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import re
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -158,13 +160,115 @@ def test_parquet_with_texts_that_are_no_utf8_is_refused(tmp_path):
         texts_of(ParquetSource(path))
 
 
-def test_parquet_whose_notes_for_pandas_are_damaged_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "notes",
+    [
+        "{",
+        "[]",
+        '{"index_columns": [7]}',
+        '{"index_columns": [{"name": "x", "start": 1e400, "step": 1}]}',
+        "[" * 100_000,
+        " " * (16 << 20) + "{}",
+    ],
+)
+def test_parquet_whose_notes_for_pandas_are_damaged_is_refused(tmp_path, notes):
     arrow = pytest.importorskip("pyarrow")
-    notes = '{"index_columns": [], "column_indexes": [], "columns": [{"name": "x"}]}'
     table = arrow.table({"x": [1, 2]}).replace_schema_metadata({"pandas": notes})
     pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "log.parquet")
-    with pytest.raises(ValueError, match=r"log.parquet is damaged or not Parquet"):
+    with pytest.raises(ValueError, match=r"log.parquet is damaged or not Parquet: its notes"):
         texts_of(ParquetSource(tmp_path / "log.parquet"))
+
+
+BIG = 2**53
+WHOLE = {
+    "nullable": lambda: pd.array([BIG + 1, None, BIG, BIG + 1], dtype="Int64"),
+    "unsigned": lambda: pd.array([2**64 - 1, None, 2**64 - 2, BIG + 1], dtype="UInt64"),
+    "arrow": lambda: pd.array([BIG + 1, None, BIG, BIG + 3], dtype="int64[pyarrow]"),
+    "uint64": lambda: np.array([2**64 - 1, 2**64 - 2, BIG + 1, BIG], dtype=np.uint64),
+    "category": lambda: pd.Categorical([BIG + 1, None, BIG, BIG + 1]),
+    "nullable category": lambda: pd.Categorical(pd.array([BIG + 1, None, BIG, 7], dtype="Int64")),
+    "objects": lambda: pd.Series([2**70 + 1, None, 2**70, -(2**80)], dtype=object),
+    "decimals": lambda: pd.Series(
+        [Decimal("1.00"), None, Decimal("1.0"), Decimal(BIG + 1)], dtype=object
+    ),
+    "objects of two kinds": lambda: pd.Series([10**22, 1e22, "1", 1], dtype=object),
+    "float32": lambda: pd.array([0.1, None, 2.5, 0.1], dtype="Float32"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_numbers_are_the_categories_that_a_csv_of_them_has(tmp_path, name):
+    if name == "arrow":
+        pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"x": WHOLE[name](), "label": [0, 1, 0, 1]})
+    frame = pd.concat([frame] * 10, ignore_index=True)
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    schema = Schema([Field("x")])
+    csv = prepare(tmp_path / "log.csv", schema=schema)
+    data = prepare(frame, schema=schema)
+    assert data.encoder.fingerprint == csv.encoder.fingerprint
+    expected = csv.encoder.encode(pd.read_csv(tmp_path / "log.csv", dtype=str)).ids
+    np.testing.assert_array_equal(data.encoder.encode(frame).ids, expected)
+    if name not in ("objects", "decimals", "objects of two kinds"):  # which Arrow cannot hold
+        pytest.importorskip("pyarrow")
+        frame.to_parquet(tmp_path / "log.parquet")
+        parquet = prepare(tmp_path / "log.parquet", schema=schema)
+        assert parquet.encoder.fingerprint == csv.encoder.fingerprint
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_hash_sees_the_last_digit(name):
+    pytest.importorskip("pyarrow")
+    one, two = pd.Series(WHOLE[name]()), pd.Series(WHOLE[name]())
+    two.iloc[0] = one.iloc[2]
+    hashes = {FrameSource(pd.DataFrame({"x": column})).content_hash() for column in (one, two)}
+    assert len(hashes) == 2
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index([2**53 + 1, 5, 7], name="user"),
+        pd.RangeIndex(5, 11, 2, name="user"),
+        pd.MultiIndex.from_arrays([[1, 2, 3], list("abc")], names=["user", "day"]),
+        pd.MultiIndex.from_arrays([[1, 2, 3], list("abc")], names=["user", None]),
+        pd.Index([1, 2, 3], name="a"),  # the name of a column
+        pd.Index([3, 2, 1]),
+    ],
+)
+def test_a_named_index_is_a_column(tmp_path, index, monkeypatch):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr("ctrkit.data.frames.BLOCK_ROWS", 2)
+    frame = pd.DataFrame({"a": list("xyz")}, index=index)
+    expected = {"a": list("xyz")}
+    for level, name in enumerate(index.names):
+        if name not in (None, "a"):
+            expected[name] = [str(value) for value in index.get_level_values(level)]
+    frame.to_parquet(tmp_path / "log.parquet")
+    for source in (FrameSource(frame), ParquetSource(tmp_path / "log.parquet")):
+        assert texts_of(source) == expected
+    assert list(frame.columns) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (["a", "b|c"], "item 'b|c' of a list must not hold the separator '|'; choose another"),
+        ([["a"]], "items of a list must be single values, got a list"),
+        ([("a", 1)], "items of a list must be single values, got a tuple"),
+    ],
+)
+def test_an_item_that_would_be_split_is_named(tmp_path, cell, message):
+    frame = pd.DataFrame({"tags": pd.Series([["x"], cell], dtype=object), "label": [0, 1]})
+    message = f"row 2: column tags: {re.escape(message)}"
+    with pytest.raises(ValueError, match=message):
+        prepare(frame, schema=Schema([Field("tags", "multivalued")]))
+    if isinstance(cell[0], str):
+        pytest.importorskip("pyarrow")
+        frame.to_parquet(tmp_path / "log.parquet")
+        with pytest.raises(ValueError, match=message):
+            prepare(tmp_path / "log.parquet", schema=Schema([Field("tags", "multivalued")]))
+        prepare(frame, schema=Schema([Field("tags", "multivalued", separator=";")]))
 
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):

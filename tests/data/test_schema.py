@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from ctrkit.data import Encoder, Field, Schema, built_in_schema
+from ctrkit.data import Encoder, Field, Schema, built_in_schema, infer_schema
 from ctrkit.data.schema import KINDS
 
 EVERYTHING = Schema(
@@ -163,3 +165,43 @@ SCHEMA_ERRORS = [
 def test_nonsense_in_a_schema_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Schema(**settings)
+
+
+def test_a_log_has_a_bounded_number_of_columns(tmp_path):
+    fields = {f"c{number}": "dropped" for number in range(100_000)}
+    message = "schema: fields must be at most 20,000 columns, got 100,000"
+    with pytest.raises(ValueError, match=message):
+        Schema.from_mapping({"fields": fields})
+    with pytest.raises(ValueError, match="fields must be at most 20,000 columns, got 20,001"):
+        Schema([Field(f"c{number}") for number in range(20_001)])
+    (tmp_path / "log.csv").write_text(",".join([*fields, "label"]) + "\n" + "0," * 100_000 + "0\n")
+    message = "log.csv, line 1: there must be at most 20,000 columns, got 100,001"
+    with pytest.raises(ValueError, match=message):
+        infer_schema(tmp_path / "log.csv")
+    frame = pd.DataFrame(np.zeros((1, 20_001)))
+    with pytest.raises(ValueError, match="DataFrame: there must be at most 20,000 columns"):
+        infer_schema(frame, label="0")
+
+
+def test_all_fields_together_have_a_bounded_number_of_id_columns():
+    fields = [Field(f"c{number}", "multivalued", max_slots=1000) for number in range(100)]
+    assert len(Schema(fields).model_fields) == 100
+    with pytest.raises(ValueError, match="at most 100,000 id columns, got 100,001; give multival"):
+        Schema([*fields, Field("one more")])
+
+
+def test_max_slots_is_bounded():
+    with pytest.raises(ValueError, match="field x: max_slots must be at most 1000, got 1001"):
+        Field("x", "multivalued", max_slots=1001)
+
+
+def test_a_schema_of_many_columns_is_made_in_linear_time():
+    times = {}
+    for size in (500, 8_000):
+        begin = time.process_time()
+        text = Schema([Field(f"c{number}") for number in range(size)]).to_toml()
+        schema = Schema.from_mapping(Schema.from_toml(text).to_mapping())
+        assert schema.field(f"c{size - 1}").name == schema.model_fields[-1].name
+        assert [schema.threshold(f"c{number}") for number in range(size)] == [1] * size
+        times[size] = time.process_time() - begin
+    assert times[8_000] < 60 * times[500]

@@ -79,6 +79,35 @@ def test_a_column_names_each_text_once_in_order_of_appearance():
     assert column.codes.tolist() == [0, 1, 0, 2, 1, 3]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_tokens_can_be_taken_in_any_order(seed, monkeypatch):
+    monkeypatch.setattr("ctrkit.data.tokens._GATHERED_BYTES", 17)
+    texts = random_texts(seed)
+    chosen = np.random.default_rng(seed).integers(0, len(texts), size=200)
+    taken = Tokens.from_texts(texts).take(chosen)
+    assert taken.texts() == [texts[at] for at in chosen]
+    assert taken.keys.tolist() == [key_of(texts[at]) for at in chosen]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["a"], ["", "a long text", ""], random_texts(4)])
+def test_tokens_are_joined_and_parted_by_zero_bytes(texts):
+    tokens = Tokens.from_texts(texts)
+    joined = tokens.terminated().tobytes()
+    assert joined == "".join(text + "\0" for text in texts).encode()
+    assert Tokens.from_terminated(joined).texts() == texts
+    assert tokens.lengths().tolist() == [len(text.encode()) for text in texts]
+
+
+def test_words_compare_as_bytes_do():
+    texts = random_texts(5)
+    tokens = Tokens.from_texts(texts)
+    index = np.random.default_rng(5).permutation(len(texts))
+    for number in range(12):
+        part = slice(8 * number, 8 * number + 8)
+        expected = [int.from_bytes(texts[at].encode()[part].ljust(8, b"\0"), "big") for at in index]
+        assert tokens.word(number, index).tolist() == expected
+
+
 def test_a_zero_byte_is_refused():
     with pytest.raises(ValueError, match=r"a text must not hold a zero byte, got 'a\\x00'"):
         Tokens.from_texts(["a\0"])

@@ -6,6 +6,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ctrkit.data.tokens import Tokens
 from ctrkit.data.vocabulary import Vocabulary, bucket_ids, by_frequency, count_keys
@@ -55,9 +57,37 @@ def test_a_damaged_file_is_refused(lines, message):
         Vocabulary.from_bytes(lines, where="vocabulary.txt")
 
 
-def test_order_is_by_count_then_by_text():
-    counts = np.array([3, 5, 3, 5])
-    assert by_frequency([b"b", b"d", b"a", b"c"], counts) == [b"c", b"d", b"a", b"b"]
+@pytest.mark.parametrize("few", [0, 2, 1000])
+@given(
+    texts=st.lists(
+        st.text("ab0é漢", max_size=30) | st.text("a", max_size=40), min_size=1, unique=True
+    ),
+    data=st.data(),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_order_is_by_count_then_by_bytes(few, texts, data):
+    numbers = st.integers(1, 3)
+    counts = data.draw(st.lists(numbers, min_size=len(texts), max_size=len(texts)))
+    pairs = sorted(zip([-count for count in counts], [t.encode() for t in texts], strict=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ctrkit.data.vocabulary._FEW", few)
+        order = by_frequency(Tokens.from_texts(texts), np.array(counts))
+    assert [texts[position].encode() for position in order] == [text for _, text in pairs]
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 7, 1 << 20])
+@given(texts=st.lists(st.text("a\\\\\n\r0é", min_size=1, max_size=20), unique=True))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_files_give_back_any_vocabulary(piece_bytes, texts):
+    lines = [
+        text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r") + "\n"
+        for text in texts
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ctrkit.data.vocabulary._PIECE_BYTES", piece_bytes)
+        content = Vocabulary(Tokens.from_texts(texts)).to_bytes()
+        assert content == "".join(lines).encode()
+        assert Vocabulary.from_bytes(content, where="a file").tokens.texts() == texts
 
 
 @pytest.mark.parametrize("keys_at_once", [10_000, 50, 7])
