@@ -41,6 +41,7 @@ from ctrkit.training import (
     TrainResult,
     evaluate,
 )
+from ctrkit.training.batches import check_examples
 from ctrkit.training.checkpoints import remove_unfinished, unfinished
 from ctrkit.training.config import CHECKPOINT_OPTIONS
 from ctrkit.training.trainer import check_rows, require_both_classes
@@ -123,6 +124,7 @@ def check_parts(data: PreparedData) -> None:
     """
     check_rows(data.train, data.valid if len(data.valid) else None)
     if len(data.test):
+        check_examples(data.test, "test rows")
         require_both_classes("test rows", data.test)
 
 
