@@ -21,7 +21,7 @@ BLOCK_NUMBERS = 1 << 18
 """Content is checked by so many numbers, which stay in a processor's cache."""
 
 
-def plain_array(name: str, given: npt.ArrayLike) -> Array:
+def plain_array(name: str, given: Any) -> Array:
     """Return an array of what a user gave: a list, an array or a pandas Series.
 
     Raises:
@@ -38,7 +38,7 @@ def plain_array(name: str, given: npt.ArrayLike) -> Array:
     return np.asarray(given, dtype=getattr(dtype, "numpy_dtype", None) if is_pandas else None)
 
 
-def real_array(name: str, given: npt.ArrayLike) -> Array:
+def real_array(name: str, given: Any) -> Array:
     """Return booleans, whole numbers or floats as an array.
 
     Raises:
@@ -125,7 +125,8 @@ def _check_array(name: str, given: Any, types: tuple[np.dtype[Any], ...] = ()) -
 
 def _refuse_masked(name: str, given: Any) -> None:
     if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
-        raise ValueError(f"{name} must have no masked values, got {np.ma.count_masked(given)}")
+        num_masked = np.count_nonzero(np.ma.getmaskarray(given))
+        raise ValueError(f"{name} must have no masked values, got {num_masked}")
 
 
 def _kind_of(array: Array) -> str:

@@ -135,7 +135,7 @@ def test_targets_that_are_not_finite_are_refused():
 def test_a_wrong_row_far_down_is_found():
     labels = np.zeros(600_000, np.float32)
     labels[[0, 599_999]] = 1, 3
-    with pytest.raises(ValueError, match="must be 0 or 1, got 3.0 in row 599999"):
+    with pytest.raises(ValueError, match=r"must be 0 or 1, got 3\.0 in row 599999"):
         Dataset(np.zeros((600_000, 1), np.int32), labels)
 
 
@@ -146,6 +146,7 @@ METRICS = {
     "calibration": expected_calibration_error,
     "grouped": lambda labels, scores: grouped_auc(labels, scores, [0] * len(labels)),
 }
+WITH_A_GAP = pd.Series([0, 1, None, 1])
 LABELS, SCORES = np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.35, 0.8])
 
 
