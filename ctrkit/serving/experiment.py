@@ -246,6 +246,8 @@ def difference(
             if theirs != ours:
                 return f"{section} {theirs!r}, not {ours!r}"
             continue
+        if section == "train":  # a run before there was an option had what is now its default
+            theirs = {**to_mapping(TrainConfig()), **theirs}
         for name in [*ours, *(theirs.keys() - ours.keys())]:
             if theirs.get(name) != ours.get(name) and name not in CHECKPOINT_OPTIONS:
                 return f"{section} {name} {theirs.get(name)!r}, not {ours.get(name)!r}"

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -18,12 +18,13 @@ from torch import Tensor
 from ctrkit.huge_pages import on_huge_pages
 from ctrkit.interruption import Interrupted, Interruption
 from ctrkit.models import Batch, CTRModel
-from ctrkit.options import to_mapping
+from ctrkit.options import shortened, shown, to_mapping
 from ctrkit.training.batches import Examples, id_limits, shuffled_batches
 from ctrkit.training.best import BestWeights
 from ctrkit.training.checkpoints import Checkpoints
 from ctrkit.training.compute import choose_device
 from ctrkit.training.config import CHECKPOINT_OPTIONS, TrainConfig
+from ctrkit.training.early_stopping import EarlyStopping
 from ctrkit.training.history import History, Record, TrainResult
 from ctrkit.training.metrics import Metrics, compute_metrics
 from ctrkit.training.observer import Observer
@@ -32,6 +33,10 @@ from ctrkit.training.order import TrainingRows, choose_order
 from ctrkit.training.schedule import Schedule
 from ctrkit.training.scoring import probabilities, score
 from ctrkit.training.step import TrainStep
+
+
+DAMAGE = (KeyError, TypeError, AttributeError, RuntimeError, OverflowError)
+"""What a checkpoint of another model, or one that somebody has changed, can raise."""
 
 
 class Aim(NamedTuple):
@@ -82,8 +87,7 @@ class Fit:
         )
         self.validation_steps = self._validation_steps()
         self.step = 0
-        self.since_better = 0
-        self.records: list[Record] = []
+        self.stopping = EarlyStopping(config)
         self.losses = _LossSum(self.device)
         self.limits = id_limits(model)
         self.began = self.last_validation = self.last_checkpoint = time.perf_counter()
@@ -107,7 +111,7 @@ class Fit:
                 num_rows=self.num_rows,
                 done_rows=self._done_rows(),
             )
-            for record in self.records:
+            for record in self.stopping.records:
                 observer.on_validation(record)
         try:
             with nullcontext() if self.checkpoints is None else self.interruption:
@@ -131,18 +135,20 @@ class Fit:
             return
         state = checkpoints.load(path)
         try:
-            self._restore(state, path)
-        except (KeyError, TypeError, RuntimeError) as error:
+            self._check_same_run(state, path)
+            self._restore(state)
+        except DAMAGE as error:
             raise ValueError(
-                f"{path} must be a checkpoint of this model: {error}; begin the run anew"
+                f"{path} must be a checkpoint of this model: {shortened(str(error))}; "
+                "begin the run anew"
             ) from error
 
     def _train_epochs(self) -> str:
         """Make all steps that are left, and say why there are no more."""
-        if self.aim.keep_start and self.valid_rows is not None and not self.records:
+        if self.aim.keep_start and self.valid_rows is not None and not self.stopping.records:
             self._validate()
         if self.step and self._validates_and_stops():
-            return self._why_early()
+            return self.stopping.why()
         for epoch in range(self.step // self.steps_per_epoch, self.config.epochs):
             for batch in shuffled_batches(
                 self.order,
@@ -155,7 +161,7 @@ class Fit:
                 if self.interruption.signal_number is not None:
                     self._leave()
                 if self._validates_and_stops():
-                    return self._why_early()
+                    return self.stopping.why()
                 if self._is_checkpoint_due():
                     self._save()
         if not self._is_validated():
@@ -166,13 +172,11 @@ class Fit:
         """Validate, if that comes after this step, and return whether the run stops after it."""
         if not self._is_validated() and self.validation_steps(self.step):
             self._validate()
-        return self._is_validated() and self.since_better >= self.config.patience
+        return self._is_validated() and self.stopping.stops
 
     def _is_validated(self) -> bool:
-        return bool(self.records) and self.records[-1].step == self.step
-
-    def _why_early(self) -> str:
-        return f"no better validation in {self.since_better}"
+        records = self.stopping.records
+        return bool(records) and records[-1].step == self.step
 
     def _is_checkpoint_due(self) -> bool:
         steps, minutes = self.config.checkpoint_steps, self.config.checkpoint_minutes
@@ -215,19 +219,27 @@ class Fit:
             "schedule": self.schedule.state(),
             "losses": self.losses.state(),
             "generators": _generator_states(self.device),
-            "since_better": self.since_better,
-            "records": [asdict(record) for record in self.records],
+            "records": [asdict(record) for record in self.stopping.records],
             "seconds": now - self.began,
             "seconds_since_validation": now - self.last_validation,
         }
 
-    def _restore(self, state: dict[str, Any], path: Path) -> None:
+    def _check_same_run(self, state: dict[str, Any], path: Path) -> None:
+        # A run that was begun before there was an option had what is now its default.
+        theirs = {**to_mapping(TrainConfig()), **state["recipe"]}
         for name, ours in self._recipe().items():
-            if state["recipe"].get(name) != ours:
+            if theirs.get(name) != ours:
                 raise ValueError(
-                    f"{path} is of a run with {name} {state['recipe'].get(name)!r}, got {ours!r}; "
+                    f"{path} is of a run with {name} {shown(theirs.get(name))}, got {ours!r}; "
                     "go on with the same, or begin anew"
                 )
+        step, last = state["step"], self.config.epochs * self.steps_per_epoch
+        if type(step) is not int or not 0 <= step <= last:
+            raise ValueError(
+                f"{path} must be of a step from 0 to {last}, got {shown(step)}; begin the run anew"
+            )
+
+    def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimize.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(_copied(saved))
@@ -235,8 +247,8 @@ class Fit:
         self.losses.restore(state["losses"])
         _set_generators(self.device, state["generators"])
         self.step = state["step"]
-        self.since_better = state["since_better"]
-        self.records = [Record(**record) for record in state["records"]]
+        for record in state["records"]:
+            self.stopping.add(Record(**record))
         now = time.perf_counter()
         self.began = now - state["seconds"]
         self.last_validation = now - state["seconds_since_validation"]
@@ -294,40 +306,20 @@ class Fit:
             elapsed_seconds=time.perf_counter() - self.began,
             best=False,
         )
-        record = replace(record, best=self._is_better(record))
         plateau_monitor = self.config.plateau_monitor
-        self.schedule.after_validation(
-            record.best if plateau_monitor is None else self._is_record(record, plateau_monitor)
-        )
-        self.records.append(record)
+        improves = plateau_monitor is not None and self.stopping.is_best(record, plateau_monitor)
+        record = self.stopping.add(record)
+        self.schedule.after_validation(record.best if plateau_monitor is None else improves)
         if record.best:
             self.best.keep()
-        self.since_better = 0 if record.best else self.since_better + 1
         self.last_validation = time.perf_counter()
         for observer in self.observers:
             observer.on_validation(record)
 
-    def _is_better(self, record: Record) -> bool:
-        """Return whether the weights are better than all before; without validation they are."""
-        if record.valid_criterion is not None:
-            return self._is_record(record, "criterion")
-        return self._is_record(record, self.config.monitor)
-
-    def _is_record(self, record: Record, figure: str) -> bool:
-        """Return whether no earlier validation had as good a ``valid_...`` figure."""
-
-        def badness(of: Record) -> float:
-            value: float = getattr(of, f"valid_{figure}")
-            return -value if figure == "auc" else value
-
-        if record.valid_auc is None:
-            return True
-        return all(badness(record) < badness(old) for old in self.records)
-
     def _result(self, stopped: str) -> TrainResult:
         return TrainResult(
-            best=next(record for record in reversed(self.records) if record.best),
-            history=History(tuple(self.records)),
+            best=next(record for record in reversed(self.stopping.records) if record.best),
+            history=History(tuple(self.stopping.records)),
             epochs=self.step / self.steps_per_epoch,
             steps=self.step,
             seconds=time.perf_counter() - self.began,
