@@ -13,11 +13,17 @@ from ctrkit.training import Record
 FRACTION = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
 
+def _new_bar(**settings: Any) -> Any:
+    """Return a tqdm bar that is shown on terminals and in notebooks only, and gone afterwards."""
+    is_closed = sys.stderr is None
+    return tqdm(file=sys.stderr, disable=True if is_closed else None, leave=False, **settings)
+
+
 class _Bar:
-    """A tqdm bar as a context; shown on terminals and in notebooks only, and gone afterwards."""
+    """A bar as a context."""
 
     def __init__(self, **settings: Any) -> None:
-        self._bar = tqdm(file=sys.stderr, disable=None, leave=False, **settings)
+        self._bar = _new_bar(**settings)
 
     def __enter__(self) -> Self:
         return self
@@ -69,14 +75,12 @@ class TrainingBar:
         self._shown = {}
         epochs, rows = divmod(done_rows, num_rows)
         self._epoch = epochs + 1
-        self._bar = tqdm(
+        self._bar = _new_bar(
             total=num_rows,
             initial=rows,
             desc=f"epoch {self._epoch}",
             unit=" rows",
             unit_scale=True,
-            disable=None,
-            leave=False,
         )
 
     def on_step(self, *, step: int, rows: int, loss: float | None) -> None:
@@ -97,7 +101,7 @@ class TrainingBar:
         """Show the validation, if it is the best so far, and print it."""
         if record.best and record.valid_auc is not None:
             self._show(best_auc=f"{record.valid_auc:.5f}")
-        if not self.lines:
+        if not self.lines or sys.stderr is None:
             return
         if record.valid_auc is None:
             valid = "no validation rows"

@@ -34,7 +34,6 @@ from ctrkit.training.schedule import Schedule
 from ctrkit.training.scoring import probabilities, score
 from ctrkit.training.step import TrainStep
 
-
 DAMAGE = (KeyError, TypeError, AttributeError, RuntimeError, OverflowError)
 """What a checkpoint of another model, or one that somebody has changed, can raise."""
 

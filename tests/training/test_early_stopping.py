@@ -77,8 +77,8 @@ def test_a_run_stops_and_says_why():
     assert result.stopped == "no validation better by 0.0001 in 3"
 
 
-class Stop(Exception):
-    pass
+class Crash(BaseException):
+    """What a power cut is to a process."""
 
 
 class StopAt:
@@ -92,7 +92,7 @@ class StopAt:
 
     def on_step(self, *, step, rows, loss):
         if self.left == 0:
-            raise Stop
+            raise Crash
 
 
 def run(folder, *, observers=(), resume=False, start=0):
@@ -115,7 +115,7 @@ def run(folder, *, observers=(), resume=False, start=0):
 def test_patience_goes_on_where_it_was(tmp_path, is_old):
     whole = run(tmp_path / "whole")
     assert len(whole.history) == 5
-    with pytest.raises(Stop):
+    with pytest.raises(Crash):
         run(tmp_path / "cut", observers=[StopAt(3)])
     if is_old:  # as a version without the option has written it
         (path,) = unfinished(tmp_path / "cut")
@@ -141,7 +141,7 @@ def test_patience_goes_on_where_it_was(tmp_path, is_old):
     ],
 )
 def test_a_checkpoint_that_somebody_changed_is_refused(tmp_path, name, value, message):
-    with pytest.raises(Stop):
+    with pytest.raises(Crash):
         run(tmp_path, observers=[StopAt(2)])
     (path,) = unfinished(tmp_path)
     save_tensors(path, {**load_tensors(path), name: value})
