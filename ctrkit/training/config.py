@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ctrkit.options import (
     check_choice,
+    check_factor,
     check_fraction,
     check_not_negative,
     check_positive,
@@ -115,15 +116,13 @@ class TrainConfig:
             keep_checkpoints=self.keep_checkpoints,
         )
         check_not_negative(
-            net_l2=self.net_l2,
             warmup_steps=self.warmup_steps,
             min_learning_rate=self.min_learning_rate,
             min_gain=self.min_gain,
             seed=self.seed,
         )
         check_fraction(plateau_factor=self.plateau_factor)
-        if self.table_l2 is not None:
-            check_not_negative(table_l2=self.table_l2)
+        check_factor(net_l2=self.net_l2, table_l2=self.table_l2 or 0.0)
         for name in OPTIONAL_POSITIVE:
             if getattr(self, name) is not None:
                 check_positive(**{name: getattr(self, name)})
