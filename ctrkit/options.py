@@ -32,6 +32,9 @@ MOST_WHOLE = (1 << 63) - 1
 MOST_FACTOR = 1e9
 """Largest factor of a term of the loss; float32 has no room for its products with much more."""
 
+MOST_WORKERS = 1024
+"""More threads than any machine uses well; each takes memory of its own."""
+
 MAX_LAYERS = 1000
 """More layers than any model has that can be trained; a slip of the finger asks for more."""
 
@@ -98,6 +101,14 @@ def check_num_layers(**values: int) -> None:
             raise ValueError(f"{name} must be at most {MAX_LAYERS}, got {shown(value)}")
 
 
+def check_workers(**values: int) -> None:
+    """Raise ``ValueError`` unless every value is a number of threads that a machine can run."""
+    check_positive(**values)
+    for name, value in values.items():
+        if value > MOST_WORKERS:
+            raise ValueError(f"{name} must be at most {MOST_WORKERS}, got {value}")
+
+
 def check_not_negative(**values: float) -> None:
     """Raise ``ValueError`` unless every value is zero or more, and neither infinite nor huge."""
     for name, value in values.items():
@@ -149,6 +160,7 @@ def check_layers(name: str, sizes: Sequence[int], *, what: str = "number") -> No
         raise ValueError(f"{name} must be one positive {what} per layer, got {shown(list(sizes))}")
     if len(sizes) > MAX_LAYERS:
         raise ValueError(f"{name} must be for at most {MAX_LAYERS} layers, got {len(sizes)}")
+    _check_bounded({name: max(sizes)})
 
 
 def check_types(options: Any) -> None:

@@ -147,8 +147,8 @@ def test_samples_against_logistic_regression():
 def test_distillation_in_full():
     rows = table("docs/reproducing.md", "log", "pair", "model")
     expected = []
-    for log, short_log in LOGS.items():
-        for pair, teacher in PAIRS.items():
+    for short_log in LOGS.values():
+        for teacher in PAIRS.values():
             name = f"distillation_{short_log}_{teacher}"
             teachers = of_models(name, "teacher", "auc")
             for model in MODELS:
@@ -215,9 +215,10 @@ def test_memory_against_its_formula():
     ]
     text = (ROOT / "docs/memory.md").read_text(encoding="utf-8")
     peaks = {r["name"]: [f"{b / MIB:.0f}" for b in r["peak_bytes"]] for r in results("memory")[-2:]}
-    assert "`prepare` took {} MiB for 200,000 generated Criteo rows and {}".format(
-        *peaks["prepare"]
-    ) in text
+    assert (
+        "`prepare` took {} MiB for 200,000 generated Criteo rows and {}".format(*peaks["prepare"])
+        in text
+    )
     assert "`predict` {} and {}".format(*peaks["predict"]) in text
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ctrkit.models import CTRModel
-from ctrkit.options import check_positive
+from ctrkit.options import check_workers
 from ctrkit.training.batches import Examples, check_examples, check_ids, check_inputs, id_limits
 from ctrkit.training.compute import chunk_rows, full_rate, single_threads
 from ctrkit.training.freed_memory import freed_memory_kept
@@ -88,7 +88,7 @@ def score_stream(
         ValueError: if an id is out of range, or `num_workers` is not positive.
     """
     if num_workers is not None:
-        check_positive(num_workers=num_workers)
+        check_workers(num_workers=num_workers)
     device = next(model.parameters()).device
     size = chunk_rows(device)
     limits = id_limits(model)
