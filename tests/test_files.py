@@ -1,6 +1,5 @@
 """Files are whole or not there."""
 
-import json
 import zlib
 
 import pytest
@@ -49,11 +48,6 @@ def test_json_reads_back(tmp_path):
     content = {"name": "Zürich", "value": 0.1, "by_number": {9: 1, 10: 2}, "bytes": "\udcff"}
     save_json(tmp_path / "x.json", content)
     assert load_json(tmp_path / "x.json") == content | {"by_number": {"9": 1, "10": 2}}
-
-
-def test_what_is_the_users_own_has_no_checksum(tmp_path):
-    save_json(tmp_path / "x.json", {"auc": 0.7}, checksum=False)
-    assert json.loads((tmp_path / "x.json").read_text()) == {"auc": 0.7}
 
 
 def test_a_file_that_is_replaced_keeps_its_mode(tmp_path):

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "ctrkit"
 LAYERS = {
     "fields": set(),
     "options": set(),
+    "arrays": {"options"},
     "aside": set(),
     "space": set(),
     "files": {"aside", "options"},
@@ -20,8 +21,16 @@ LAYERS = {
     "huge_pages": set(),
     "embedding": {"fields", "options", "huge_pages"},
     "models": {"embedding", "fields", "options"},
-    "training": {"models", "options", "files", "interruption", "huge_pages", "space"},
-    "data": {"fields", "options", "files", "toml", "aside", "space"},
+    "training": {
+        "models",
+        "options",
+        "arrays",
+        "files",
+        "interruption",
+        "huge_pages",
+        "space",
+    },
+    "data": {"fields", "options", "arrays", "files", "toml", "aside", "space"},
     "serving": {"training", "models", "data", "fields", "options", "files", "aside", "space"},
     "distill": {"serving", "training", "models", "data", "fields", "options", "files", "space"},
     "cli": {

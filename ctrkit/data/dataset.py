@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ctrkit.arrays import check_finite, check_labels, check_row_arrays
 from ctrkit.data.encode import (
     SCHEMA_FILE,
     Encoder,
@@ -39,8 +40,9 @@ class Dataset:
         values: ``(N, V)`` float32; None where no field is kept as a number.
 
     Raises:
-        TypeError: if ids are not int32.
-        ValueError: if the arrays do not have the same number of rows.
+        TypeError: if ids are not int32, or labels or values are no numbers.
+        ValueError: if the arrays do not have the same number of rows, a label is neither 0 nor 1
+            or a value is not finite.
 
     Example:
         >>> ids = np.array([[2, 3], [0, 1], [2, 1]], dtype=np.int32)
@@ -57,14 +59,21 @@ class Dataset:
         labels: npt.NDArray[Any],
         values: npt.NDArray[np.float32] | None = None,
     ) -> None:
+        self._hold(ids, labels, values)
+        check_labels("labels", labels)
+        if values is not None:
+            check_finite("values", values)
+
+    def _hold(
+        self,
+        ids: npt.NDArray[np.int32],
+        labels: npt.NDArray[Any],
+        values: npt.NDArray[np.float32] | None,
+    ) -> None:
+        """Take arrays of the right types and shapes, whose content is not read."""
+        check_row_arrays("", ids, labels, values)
         if ids.dtype != np.int32:
             raise TypeError(f"ids must be int32, got {ids.dtype}")
-        if ids.ndim != 2 or labels.shape != (len(ids),):
-            raise ValueError(
-                f"ids must have shape (N, S) and labels (N,), got {ids.shape} and {labels.shape}"
-            )
-        if values is not None and (values.ndim != 2 or len(values) != len(ids)):
-            raise ValueError(f"values must have shape ({len(ids)}, V), got {values.shape}")
         self.ids = ids
         self.labels = labels
         self.values = values
@@ -82,7 +91,8 @@ class Dataset:
         folder = Path(folder)
         values = part_of(folder, VALUES_FILE)
         try:
-            dataset = cls(
+            dataset = cls.__new__(cls)
+            dataset._hold(
                 map_array(part_of(folder, IDS_FILE), "<i4", 2),
                 map_array(part_of(folder, LABELS_FILE), "|u1", 1),
                 map_array(values, "<f4", 2) if values.exists() else None,

@@ -41,6 +41,7 @@ from ctrkit.training import (
     Trainer,
     TrainResult,
 )
+from ctrkit.training.batches import check_examples
 from ctrkit.training.checkpoints import remove_unfinished, unfinished
 from ctrkit.training.config import CHECKPOINT_OPTIONS
 from ctrkit.training.trainer import check_rows, require_both_classes
@@ -124,6 +125,7 @@ def check_parts(data: PreparedData) -> None:
     """
     check_rows(data.train, data.valid if len(data.valid) else None)
     if len(data.test):
+        check_examples(data.test, "test rows")
         require_both_classes("test rows", data.test)
 
 
@@ -262,6 +264,8 @@ def difference(
             if theirs != ours:
                 return f"{section} {shown(theirs)}, not {shown(ours)}"
             continue
+        if section == "train":  # a run before there was an option had what is now its default
+            theirs = {**to_mapping(TrainConfig()), **theirs}
         for name in [*ours, *(theirs.keys() - ours.keys())]:
             if theirs.get(name) != ours.get(name) and name not in CHECKPOINT_OPTIONS:
                 values = f"{shown(theirs.get(name))}, not {shown(ours.get(name))}"

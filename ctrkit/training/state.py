@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ctrkit.options import from_mapping, shown
+from ctrkit.options import from_mapping, shown, to_mapping
 from ctrkit.training.checkpoint import check_weights
+from ctrkit.training.config import TrainConfig
 from ctrkit.training.history import Record
 from ctrkit.training.lazy import LazyOptimizer
 
@@ -52,7 +53,6 @@ def check_state(
         raise ValueError(f"its validations must come after one another, got steps {shown(steps)}")
     if records and not any(record.best for record in records):
         raise ValueError("one of its validations must be the best, got none")
-    _count(state, "since_better", most=len(records))
     schedule = _entry(state, "schedule", dict)
     _number(schedule, "scale")
     _count(schedule, "since_better", most=len(records))
@@ -91,6 +91,8 @@ def optimizer_state(
 
 
 def _check_recipe(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    # A run that was begun before there was an option had what is now its default.
+    theirs = {**to_mapping(TrainConfig()), **theirs}
     for name, value in ours.items():
         if theirs.get(name) != value:
             raise ValueError(f"it is of a run with {name} {shown(theirs.get(name))}, got {value!r}")
