@@ -338,7 +338,7 @@ def test_a_file_too_large_is_not_read(tmp_path, read, most):
 def test_statistics_that_no_preparation_finds_are_refused(folder, entry):
     path = folder / "data/schema.json"
     plain = json.loads(path.read_text())
-    plain["statistics"]["price"][entry] = {"deviation": 0.0, "mean": "x"}[entry]
+    plain["statistics"]["price"][entry] = {"deviation": -1.0, "mean": "x"}[entry]
     write_json(path, plain)
     with pytest.raises(ValueError, match=r"schema.json is damaged: "):
         load(folder / "data")
