@@ -12,7 +12,7 @@ from ctrkit.data import limits
 from ctrkit.data.bad_rows import BadRow
 from ctrkit.data.lines import Bytes, has_quotes, quotes_in_order
 from ctrkit.data.raw import Unpacked
-from ctrkit.data.records import Layout, as_text, cut_by_csv
+from ctrkit.data.records import CutOffRow, Layout, as_text, cut_by_csv
 from ctrkit.data.tokens import Keys
 
 _NEWLINE = ord("\n")
@@ -174,23 +174,43 @@ def _last_row_end(data: Bytes, layout: Layout, *, stop: bool) -> tuple[int, BadR
         start = _last_newline_outside(data, layout) + 1
         if len(data) - start <= limits.MAX_CELL_BYTES:
             return start, None
-    # By ``csv``: counting quotes finds no line end after a single quote in the middle of a cell,
-    # where it means nothing, nor after one that is never closed.
-    num_whole = 0
-    for row in cut_by_csv(as_text(data[start:last_line].tobytes()), layout, goes_on=True):
-        if stop and isinstance(row, BadRow):
-            line = (row.named or row.start) - num_whole
+    is_end, wrong = _row_ends_by_csv(data[start:last_line], layout, goes_on=True, stop=stop)
+    ends = np.flatnonzero(is_end)
+    return start + (int(ends[-1]) + 1 if ends.size else 0), wrong
+
+
+def _row_ends_by_csv(
+    data: Bytes, layout: Layout, *, goes_on: bool = False, stop: bool = False
+) -> tuple[npt.NDArray[np.bool_], BadRow | None]:
+    """Return which bytes are ends of rows, as ``csv`` sees it.
+
+    Counting quotes finds no line end after a single quote in the middle of a cell, where it means
+    nothing, nor after one that is never closed.
+
+    Args:
+        data: whole lines.
+        layout: how a line is cut.
+        goes_on: more lines follow, which the last row may need.
+        stop: end before the first row that is wrong, and return that as well, as the line to look
+            at, counted from the end.
+    """
+    newlines = np.flatnonzero(data == _NEWLINE)
+    is_last_line = np.ones(len(newlines), dtype=np.bool_)
+    wrong: BadRow | None = None
+    text = as_text(data.tobytes())
+    for row in cut_by_csv(text, layout, goes_on=goes_on, only_quoted=True):
+        if isinstance(row, CutOffRow):
+            is_last_line[row.start :] = False
+        elif stop and isinstance(row, BadRow):
+            is_last_line[row.start :] = False
+            line = (row.named or row.start) - row.start
             wrong = BadRow(line, line + 1, row.reason)
-            return _line_start(data, start, num_whole), wrong
-        num_whole = row.end
-    return _line_start(data, start, num_whole), None
-
-
-def _line_start(data: Bytes, start: int, line: int) -> int:
-    """Return where a line begins, counted from the one that begins at `start`, which is 0."""
-    if not line:
-        return start
-    return start + int(np.flatnonzero(data[start:] == _NEWLINE)[line - 1]) + 1
+            break
+        else:
+            is_last_line[row.start : row.end - 1] = False
+    is_end = np.zeros(len(data), dtype=np.bool_)
+    is_end[newlines[is_last_line]] = True
+    return is_end, wrong
 
 
 def _last_newline_outside(data: Bytes, layout: Layout) -> int:
@@ -227,11 +247,7 @@ def _row_ends(data: Bytes, layout: Layout) -> npt.NDArray[np.bool_]:
     """Return which bytes are ends of rows."""
     if quotes_in_order(data, layout):
         return newlines_outside(data, layout.quote)
-    rows = cut_by_csv(as_text(data.tobytes()), layout)
-    lines = np.fromiter((row.end - 1 for row in rows), dtype=np.int64)
-    is_end = np.zeros(len(data), dtype=np.bool_)
-    is_end[np.flatnonzero(data == _NEWLINE)[lines]] = True
-    return is_end
+    return _row_ends_by_csv(data, layout)[0]
 
 
 def _ends_of(is_end: npt.NDArray[np.bool_], num_rows: int) -> Iterator[int]:

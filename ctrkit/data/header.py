@@ -10,7 +10,7 @@ import numpy as np
 
 from ctrkit.data.bad_rows import BadRow
 from ctrkit.data.cutting import Piece
-from ctrkit.data.records import Layout, Record, as_text, cut_by_csv, judged
+from ctrkit.data.records import CutOffRow, Layout, Record, as_text, cut_by_csv, judged
 from ctrkit.data.schema import Schema, unique_names
 from ctrkit.options import MAX_LISTED, shortened
 
@@ -70,6 +70,8 @@ def _first_row(piece: Piece, start: int, schema: Schema, name: str) -> Record:
         newlines = np.flatnonzero(data[:size] == ord("\n"))
         text = as_text(data[: newlines[-1] + 1].tobytes() if newlines.size else b"")
         for row in cut_by_csv(text, layout, goes_on=size < len(data)):
+            if isinstance(row, CutOffRow):
+                break
             if isinstance(row, Record):
                 if not row.cells:
                     continue

@@ -72,6 +72,7 @@ def _is_text(data: Bytes) -> bool:
 
 
 def has_quotes(data: Bytes, layout: Layout) -> bool:
+    """Return whether there is a quote that may mean something."""
     return bool(layout.quote) and bool((data == ord(layout.quote)).any())
 
 

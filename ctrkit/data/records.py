@@ -59,10 +59,10 @@ def records(data: bytes, layout: Layout) -> Iterator[Record | BadRow]:
     text = as_text(data)
     is_text = _NO_TEXT.search(text) is None
     for record in cut_by_csv(text, layout):
-        if isinstance(record, BadRow):
-            yield record
-        else:
+        if isinstance(record, Record):
             yield judged(record, len(layout.columns), is_text=is_text)
+        elif isinstance(record, BadRow):
+            yield record
 
 
 def as_text(data: bytes) -> str:
@@ -92,7 +92,20 @@ def judged(record: Record, num_columns: int, *, is_text: bool = False) -> Record
     return BadRow(record.start, record.end, reason)
 
 
-def cut_by_csv(text: str, layout: Layout, *, goes_on: bool = False) -> Iterator[Record | BadRow]:
+@dataclass(frozen=True, slots=True)
+class CutOffRow:
+    """The last row, of which the end is missing.
+
+    Args:
+        start: first of its lines.
+    """
+
+    start: int
+
+
+def cut_by_csv(
+    text: str, layout: Layout, *, goes_on: bool = False, only_quoted: bool = False
+) -> Iterator[Record | BadRow | CutOffRow]:
     """Cut lines into rows, of any number of cells, by ``csv``.
 
     Where quotes are not closed, or stand where none may be, and where a cell is too long, the row
@@ -102,41 +115,41 @@ def cut_by_csv(text: str, layout: Layout, *, goes_on: bool = False) -> Iterator[
     Args:
         text: whole lines, see `as_text`.
         layout: how a line is cut.
-        goes_on: more lines follow; a row of which the end is missing is left out.
+        goes_on: more lines follow, so that a row of which the end is missing is not bad.
+        only_quoted: leave out the rows without a quote, each of which is one line.
     """
-    line = at = wasted = 0
-    while at < len(text):
-        lines = _Lines(text, at)
+    lines = _Lines(text, layout.quote if only_quoted else "")
+    wasted = 0
+    while lines.begin_row():
         reader = csv.reader(lines, strict=True, **_csv_options(layout))
-        first = line
         try:
             for cells in reader:
-                if lines.at - at > limits.MAX_CELL_BYTES // 4 and any(
+                if lines.row_length > limits.MAX_CELL_BYTES // 4 and any(
                     map(limits.is_too_long, cells)
                 ):
-                    break
-                end = first + reader.line_num
-                yield Record(line, end, cells)
-                line, at = end, lines.begin_row()
-            else:
-                return
-            row, end_at, is_cut_off = _read_row(text, at, line, layout)
+                    raise csv.Error
+                yield Record(lines.row_line, lines.line, cells)
+                if not lines.begin_row():
+                    return
         except csv.Error:
             # The limit of ``csv``, which belongs to the whole process, is none for the row.
-            row, end_at, is_cut_off = _read_row(text, at, line, layout)
+            found = _read_row(text, lines.row, lines.row_line, layout)
         except _RowTooLongError:
-            row, end_at, is_cut_off = _row_too_long(line, layout), lines.at, False
-        if is_cut_off and goes_on:
+            found = _ReadRow(_row_too_long(lines.row_line, layout), lines.at)
+        if found.is_cut_off and goes_on:
+            yield CutOffRow(lines.row_line)
             return
-        if isinstance(row, BadRow):
-            wasted += max(lines.at, end_at) - at
+        next_at = found.end
+        if isinstance(found.row, BadRow):
+            next_at = _line_end(text, lines.row)
+            wasted += max(lines.row_length, found.end - lines.row)
             if wasted > _MOST_WASTED * limits.MAX_LINE_BYTES:
-                end = line + text.count("\n", at)
-                yield BadRow(line, end, f"too many quotes are opened and not closed{_hint(layout)}")
+                end = lines.row_line + text.count("\n", lines.row)
+                reason = f"too many quotes are opened and not closed{_hint(layout)}"
+                yield BadRow(lines.row_line, end, reason)
                 return
-            end_at = _line_end(text, at)
-        yield row
-        line, at = row.end, end_at
+        yield found.row
+        lines.go_on(found.row.end, next_at)
 
 
 class _RowTooLongError(Exception):
@@ -144,12 +157,28 @@ class _RowTooLongError(Exception):
 
 
 class _Lines:
-    """The lines of a text, of which a row takes as many as ``csv`` asks for."""
+    """The lines of a text, of which a row takes as many as ``csv`` asks for.
 
-    def __init__(self, text: str, at: int) -> None:
-        self.at = at
+    Args:
+        text: whole lines.
+        quote: leave out the rows without one; all are wanted if it is empty.
+
+    Attributes:
+        at: where the next line begins.
+        line: its number.
+        row: where the row begins that was begun last.
+        row_line: the number of its first line.
+    """
+
+    def __init__(self, text: str, quote: str) -> None:
+        self.at = self.line = self.row = self.row_line = 0
         self._text = text
-        self._row = at
+        self._quote = quote
+
+    @property
+    def row_length(self) -> int:
+        """How many characters of the row were read."""
+        return self.at - self.row
 
     def __iter__(self) -> Self:
         return self
@@ -158,15 +187,26 @@ class _Lines:
         at = self.at
         if at >= len(self._text):
             raise StopIteration
-        if at - self._row > limits.MAX_LINE_BYTES:
+        if at - self.row > limits.MAX_LINE_BYTES:
             raise _RowTooLongError
         self.at = _line_end(self._text, at)
+        self.line += 1
         return self._text[at : self.at]
 
-    def begin_row(self) -> int:
-        """Begin the next row where the last has ended, and return that place."""
-        self._row = self.at
-        return self.at
+    def begin_row(self) -> bool:
+        """Begin the next row where the last has ended, and return whether there is one."""
+        if self._quote:
+            quote = self._text.find(self._quote, self.at)
+            end = len(self._text)
+            start = self._text.rfind("\n", self.at, quote) + 1 if quote >= 0 else end
+            if start > self.at:
+                self.go_on(self.line + self._text.count("\n", self.at, start), start)
+        self.row, self.row_line = self.at, self.line
+        return self.at < len(self._text)
+
+    def go_on(self, line: int, at: int) -> None:
+        """Let a line be the next."""
+        self.line, self.at = line, at
 
 
 def _line_end(text: str, at: int) -> int:
