@@ -1,6 +1,7 @@
 """Who may import whom: read from the sources, so that the arrows of the design stay."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,13 @@ def test_only_the_command_line_prints_and_reads_argv(path):
     assert (used | imported_modules(path)) & OUTSIDE_CLI == set()
     assert "eval" not in used
     assert "exec" not in used
+
+
+def test_the_page_on_the_architecture_has_the_same_table():
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `ctrkit/(\w+)(?:\.py|/)` \|.*\| ([^|]*) \|$", page, re.MULTILINE)
+    shown = {part: set() if names == "–" else set(names.split(", ")) for part, names in rows}
+    assert shown == LAYERS
 
 
 def test_importing_ctrkit_does_no_work():

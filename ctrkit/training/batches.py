@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -117,7 +117,7 @@ def shuffled_batches(
     epoch: int,
     device: torch.device,
     first: int = 0,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yield the batches of an epoch as tensors on `device`, the next one read meanwhile.
 
     Args:

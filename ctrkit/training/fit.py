@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -155,20 +155,22 @@ class Fit:
         if self.step and self._validates_and_stops():
             return self.stopping.why()
         for epoch in range(self.step // self.steps_per_epoch, self.config.epochs):
-            for batch in shuffled_batches(
+            batches = shuffled_batches(
                 self.order,
                 limits=self.limits,
                 epoch=epoch,
                 device=self.device,
                 first=self.step % self.steps_per_epoch,
-            ):
-                self._train_step(batch)
-                if self.interruption.signal_number is not None:
-                    self._leave()
-                if self._validates_and_stops():
-                    return self.stopping.why()
-                if self._is_checkpoint_due():
-                    self._save()
+            )
+            with closing(batches):  # or its thread would outlive an error
+                for batch in batches:
+                    self._train_step(batch)
+                    if self.interruption.signal_number is not None:
+                        self._leave()
+                    if self._validates_and_stops():
+                        return self.stopping.why()
+                    if self._is_checkpoint_due():
+                        self._save()
         if not self._is_validated():
             self._validate()
         return f"all {self.config.epochs} epochs done"

@@ -19,6 +19,7 @@ from ctrkit.training.compute import chunk_rows, full_rate, single_threads
 from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.memory import let_go
 from ctrkit.training.metrics import Metrics, compute_metrics
+from ctrkit.training.out_of_memory import memory_errors
 
 BLOCK_ROWS = 1 << 16
 """Rows that are in memory at a time: read of mapped arrays, then shared out among the threads."""
@@ -85,7 +86,8 @@ def score_stream(
         num_workers: threads on a processor; None for as many as PyTorch uses.
 
     Raises:
-        ValueError: if an id is out of range, or `num_workers` is not positive.
+        ValueError: if an id is out of range, or `num_workers` is no number of threads.
+        MemoryError: if the memory does not suffice.
     """
     if num_workers is not None:
         check_workers(num_workers=num_workers)
@@ -111,7 +113,12 @@ def score_stream(
         while some:
             # Entered for each of these, so that the caller's loop over them runs as it always
             # does; the threads last, because they must be done before the mode is put back.
-            with eval_mode(model), full_rate(device), single_threads(workers) as pool:
+            with (
+                memory_errors(),
+                eval_mode(model),
+                full_rate(device),
+                single_threads(workers) as pool,
+            ):
                 scores = pool.map(logits, some)
                 some = list(islice(chunks, at_once))  # read while the others are scored
                 scored = np.concatenate(list(scores))

@@ -17,6 +17,7 @@ from ctrkit.training.config import TrainConfig
 from ctrkit.training.fit import Aim, Fit
 from ctrkit.training.history import TrainResult
 from ctrkit.training.observer import Observer
+from ctrkit.training.out_of_memory import memory_errors
 
 
 class Trainer:
@@ -84,6 +85,7 @@ class Trainer:
                 id is out of range, a label is neither 0 nor 1, a value is not finite, there is
                 not a target for each row, or the checkpoint to go on from is damaged, or of other
                 rows, options or weights.
+            MemoryError: if the memory does not suffice.
             FloatingPointError: if the loss is not finite; names step, step size and checkpoint.
             Interrupted: on Ctrl-C or SIGTERM in a run with a folder, once a checkpoint is written.
         """
@@ -96,10 +98,11 @@ class Trainer:
         folder = None if checkpoints is None else Path(checkpoints)
         if resume and folder is None:
             raise ValueError("resume needs the folder of the checkpoints, got none")
-        fit = Fit(self.config, self.observers, model, train, valid, folder, aim)
-        with fit.optimize.at_full_speed(), torch.random.fork_rng(_cuda_devices(fit.device)):
-            torch.manual_seed(self.config.seed)
-            return fit.train_to_end(resume=resume)
+        with memory_errors():
+            fit = Fit(self.config, self.observers, model, train, valid, folder, aim)
+            with fit.optimize.at_full_speed(), torch.random.fork_rng(_cuda_devices(fit.device)):
+                torch.manual_seed(self.config.seed)
+                return fit.train_to_end(resume=resume)
 
 
 def check_rows(train: Examples, valid: Examples | None) -> None:

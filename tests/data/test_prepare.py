@@ -517,7 +517,7 @@ OPTION_ERRORS = [
     ({"fractions": (0.5, 0.1)}, "fractions must be three numbers"),
     ({"min_count": 0}, "min_count must be positive, got 0"),
     ({"seed": -1}, "seed must not be negative, got -1"),
-    ({"seed": 2**63}, "seed must be below 2\\*\\*63, got 9223372036854775808"),
+    ({"seed": 2**63}, "seed must be at most 9223372036854775807, got 9223372036854775808"),
     ({"vocabulary_from": "test"}, "unknown vocabulary_from 'test'"),
     ({"time_column": "t"}, "time_column needs split 'time', got split 'random'"),
     ({"num_workers": 0}, "num_workers must be positive, got 0"),
