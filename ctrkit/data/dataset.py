@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import html
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -267,7 +268,7 @@ class PreparedData:
 
 
 def load(folder: str | Path, *, check: bool = True) -> PreparedData:
-    """Open a folder of prepared data.
+    """Open a folder of prepared data: all of it, also while another process replaces it.
 
     Args:
         folder: what `ctrkit.data.prepare` made.
@@ -278,4 +279,23 @@ def load(folder: str | Path, *, check: bool = True) -> PreparedData:
         FileNotFoundError: if the folder is not there or not whole.
         ValueError: if it is damaged or of another format version.
     """
-    return PreparedData(folder, check=check)
+    while True:
+        began_with = _identity(folder)
+        try:
+            data = PreparedData(folder, check=check)
+        except (FileNotFoundError, ValueError):
+            if _identity(folder) == began_with:
+                raise
+        else:
+            if _identity(folder) == began_with:
+                return data
+        # Some files were of the old folder and some of the new one.
+
+
+def _identity(folder: str | Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another that took its name, None where there is none."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
