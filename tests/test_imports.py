@@ -139,7 +139,8 @@ def test_importing_ctrkit_does_no_work():
     assert done.stdout.strip() == "[]"
 
 
-def test_preparing_data_does_not_load_torch():
-    code = "import sys, ctrkit.data; print('torch' in sys.modules)"
+@pytest.mark.parametrize("module", ["ctrkit.data", "ctrkit.cli.prepare"])
+def test_preparing_data_does_not_load_torch(module):
+    code = f"import sys, {module}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

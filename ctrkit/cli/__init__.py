@@ -60,7 +60,8 @@ def main(
     name = f"ctrkit {command}" if command else "ctrkit"
     shows_traceback = "--traceback" in words
     try:
-        require_addresses()
+        if command not in (None, "prepare"):  # which do without PyTorch
+            require_addresses()
         arguments = make_parser(command).parse_args(words)
         arguments.command_line = ["ctrkit", *words]
         run = import_module(f"ctrkit.cli.{arguments.command}").run

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tqdm.auto import tqdm
 
-from ctrkit.data import Progress
-from ctrkit.training import Record
+if TYPE_CHECKING:  # so that `prepare` does without PyTorch
+    from ctrkit.data import Progress
+    from ctrkit.training import Record
 
 FRACTION = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
