@@ -29,6 +29,7 @@ ACCURACY = {
     "planted": "EulerNet and a logistic regression on generated rows, against the best possible",
 }
 OPTIONAL = {
+    "digests": "whether prepared bytes, weights and scores are those of another commit",
     "peers": "whole training steps, against other libraries that happen to be installed",
 }
 REPORT = {"report": "write docs/performance.md from the results"}

@@ -13,6 +13,9 @@ RARE_ID = 1
 
 NUM_RESERVED_IDS = 2
 
+MAX_SLOTS = 1_000_000
+"""Most id columns of all fields together: 20,000 fields of 50 slots."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FieldShape:
@@ -55,7 +58,8 @@ def field_shapes(cardinalities: Cardinalities) -> tuple[FieldShape, ...]:
     """Return every field as a `FieldShape`.
 
     Raises:
-        ValueError: if there is no field, or a shared table is not an earlier field's.
+        ValueError: if there is no field, there are too many slots, or a shared table is not an
+            earlier field's.
     """
     shapes = tuple(
         entry if isinstance(entry, FieldShape) else FieldShape(cardinality=int(entry))
@@ -63,6 +67,9 @@ def field_shapes(cardinalities: Cardinalities) -> tuple[FieldShape, ...]:
     )
     if not shapes:
         raise ValueError("cardinalities must name at least one field, got none")
+    num_slots = sum(shape.num_slots for shape in shapes)
+    if num_slots > MAX_SLOTS:
+        raise ValueError(f"fields must have at most {MAX_SLOTS:,} slots together, got {num_slots}")
     for index, shape in enumerate(shapes):
         if shape.shares_with is None:
             continue

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
+import re
+import shutil
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,16 +18,24 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ctrkit.aside import FILE_ASIDE, FOLDER_ASIDE, held_aside, named_when_full, sync, sync_all
-from ctrkit.options import shortened, shown
+from ctrkit.options import MAX_LISTED, shortened, shown
 
-MAX_TEXT_BYTES = 64 << 20
-"""The largest JSON or TOML file that is read: thousands of fields take less than one MiB."""
+MAX_JSON_BYTES = 16 << 20
+"""The largest JSON file that is read or written: 20,000 columns take 6 MiB."""
+
+MAX_VALUES = 400_000
+"""Most values of a JSON file; 20,000 columns have 200,000."""
 
 MAX_DEPTH = 32
-"""Levels of JSON or TOML inside each other; ctrkit writes five."""
+"""Levels of data inside each other; ctrkit writes five."""
 
 CHECKSUM = "checksum"
-"""Key of a JSON file under which the checksum of all its other keys stands."""
+"""Last key of a JSON file: the checksum of all the text before it."""
+
+_CHECKSUM_ENTRY = f'"{CHECKSUM}": "text:'
+_CHECKSUM_AT_END = re.compile(
+    rb'"' + CHECKSUM.encode() + rb'": "text:([0-9a-f]{8})"\s{0,9}\}\s{0,9}\Z'
+)
 
 
 @contextmanager
@@ -39,6 +48,8 @@ def written_aside(path: Path) -> Iterator[Path]:
     check_writable(path)
     with named_when_full(path), held_aside(path, FILE_ASIDE, Path.touch) as temporary:
         yield temporary
+        if path.exists():
+            shutil.copymode(path, temporary)
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)
@@ -75,29 +86,38 @@ def check_writable(path: Path) -> None:
     Raises:
         FileNotFoundError: if its folder does not exist.
         IsADirectoryError: if it is a folder.
-        PermissionError: if its folder is not writable.
+        PermissionError: if it or its folder is not writable.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}; make it")
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder; name a file")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(f"cannot write {path}: it is read-only; name another file")
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"cannot write {path}: the folder {path.parent} is not writable")
 
 
-def save_json(path: Path, content: dict[str, Any], *, checksum: bool = True) -> None:
+def save_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON for people and programs: indented, NaN refused.
 
     Args:
         path: the file.
         content: what it holds.
-        checksum: add the checksum that `load_json` asks for; not to what is the user's own.
+
+    Raises:
+        OSError: if it cannot be written.
+        ValueError: if a number is not finite, or it is larger than `load_json` reads.
     """
+    entries = {**content, CHECKSUM: f"text:{hex_crc32(0)}"}
+    text = json.dumps(entries, indent=2, allow_nan=False, ensure_ascii=False)
+    # The name of a file may hold bytes that are no text: as escapes, JSON can hold them.
+    encoded = text.encode(errors="backslashreplace") + b"\n"
+    _check_size(path, encoded)
+    summed, entry, end = encoded.rpartition(_CHECKSUM_ENTRY.encode())
+    encoded = summed + entry + hex_crc32(zlib.crc32(summed)).encode() + end[8:]
     with written_aside(path) as temporary:
-        summed = {**content, CHECKSUM: _checksum_of(content)} if checksum else content
-        text = json.dumps(summed, indent=2, allow_nan=False, ensure_ascii=False)
-        # The name of a file may hold bytes that are no text: as escapes, JSON can hold them.
-        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        temporary.write_bytes(encoded)
 
 
 def load_json(path: Path) -> dict[str, Any]:
@@ -109,10 +129,12 @@ def load_json(path: Path) -> dict[str, Any]:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not as it was written, too large, or no JSON object.
     """
-    text = read_text(path)
+    encoded = read_small(path, MAX_JSON_BYTES)
+    _check_size(path, encoded)
     try:
+        is_checked = _check_text(encoded)
         content = json.loads(
-            text,
+            encoded.decode("utf-8"),
             object_pairs_hook=_without_repeats,
             parse_constant=_refuse_number,
             parse_float=_finite,
@@ -123,59 +145,65 @@ def load_json(path: Path) -> dict[str, Any]:
         if CHECKSUM not in content:
             raise ValueError("it has no checksum, or was written by an older ctrkit")
         found = content.pop(CHECKSUM)
-        if found is not None and found != _checksum_of(content):
-            raise ValueError(
-                "it is not what was written, as its checksum shows; write it anew, or, "
-                f'if it was edited on purpose, give it "{CHECKSUM}": null'
-            )
+        if found is not None and not is_checked and found != _checksum_of(content):
+            raise _changed()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8, {error}") from error
     except RecursionError as error:
         raise ValueError(f"{path} is damaged: its values lie too deep in each other") from error
     except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+        raise ValueError(f"{path} is damaged: {shortened(str(error), MAX_LISTED)}") from error
     return content
 
 
-def load_toml(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file.
+def _check_size(path: Path, encoded: bytes) -> None:
+    """Raise ``ValueError`` where JSON takes more memory to read than any that ctrkit needs."""
+    # Every value comes after one of these; some may stand in texts, where they are counted too.
+    num_values = sum(map(encoded.count, (b",", b"[", b"{")))
+    if len(encoded) > MAX_JSON_BYTES or num_values > MAX_VALUES:
+        raise ValueError(
+            f"{path} must have at most {MAX_JSON_BYTES >> 20} MiB and {MAX_VALUES:,} values, got "
+            f"{len(encoded):,} bytes and about {num_values:,} values"
+        )
+
+
+def _check_text(encoded: bytes) -> bool:
+    """Return whether JSON ends with a checksum of its text, which must be right.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    # The end alone, or a pattern would be tried everywhere in the text.
+    start = max(0, len(encoded) - 100)
+    found = _CHECKSUM_AT_END.search(encoded, start)
+    if found is None:
+        return False
+    if found[1].decode() != hex_crc32(zlib.crc32(encoded[: found.start()])):
+        raise _changed()
+    return True
+
+
+def _changed() -> ValueError:
+    return ValueError(
+        "it is not what was written, as its checksum shows; write it anew, or, "
+        f'if it was edited on purpose, give it "{CHECKSUM}": null'
+    )
+
+
+def read_small(path: Path, most_bytes: int) -> bytes:
+    """Return the content of a file of moderate size.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no TOML, or too large.
-    """
-    return parse_toml(read_text(path), where=str(path))
-
-
-def parse_toml(text: str, *, where: str) -> dict[str, Any]:
-    """Return the content of TOML.
-
-    Raises:
-        ValueError: if it is none, saying where it came from.
-    """
-    try:
-        content = tomllib.loads(text)
-        check_depth(content)
-    except RecursionError as error:
-        raise ValueError(f"{where} must be TOML: its values lie too deep in each other") from error
-    except ValueError as error:
-        raise ValueError(f"{where} must be TOML: {error}") from error
-    return content
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file of moderate size.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is no UTF-8, too large, or no file but a pipe or a folder.
+        ValueError: if it is larger than `most_bytes`, or no file but a pipe or a folder.
     """
     check_is_file(path)
-    size = path.stat().st_size
-    if size > MAX_TEXT_BYTES:
-        raise ValueError(f"{path} must be at most {MAX_TEXT_BYTES >> 20} MiB, got {size:,} bytes")
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be UTF-8, {error}; convert the file first") from error
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        size = path.stat().st_size
+        raise ValueError(f"{path} must be at most {most_bytes >> 20} MiB, got {size:,} bytes")
+    return content
 
 
 def check_is_file(path: Path) -> None:
@@ -224,21 +252,22 @@ def check_depth(content: Any) -> None:
     """Raise ``ValueError`` where plain data are nested deeper than any that ctrkit writes."""
     level = [content]
     for _ in range(MAX_DEPTH):
-        level = [
-            inner
+        # Each once, or a nest of shared lists would double from level to level.
+        inner = {
+            id(item): item
             for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
+            if isinstance(outer, (dict, list, tuple))
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        }
+        level = [*inner.values()]
         if not level:
             return
     raise ValueError(f"values must lie at most {MAX_DEPTH} deep in each other")
 
 
 def _checksum_of(content: Any) -> str:
-    # Through JSON and back, for a key that is a number is sorted otherwise as a text.
-    plain = json.loads(json.dumps(content, allow_nan=False))
-    return hex_crc32(zlib.crc32(json.dumps(plain, sort_keys=True).encode()))
+    """Return the checksum of JSON's content, which files had before they had one of their text."""
+    return hex_crc32(zlib.crc32(json.dumps(content, sort_keys=True).encode()))
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
+import reprlib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,10 +26,32 @@ MAX_SHOWN = 200
 MAX_LISTED = 1000
 """Longest list of names to choose from in a message."""
 
+MAX_COLUMNS = 20_000
+"""Most columns of a log, and most fields of a model."""
+
+_BRIEF = reprlib.Repr()
+"""Spells values without the inside of what is deep, which may never end, and the end of a list."""
+_BRIEF.maxlevel = 3
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = _BRIEF.maxset = _BRIEF.maxfrozenset = 40
+_BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = 5000
+
 _OPTION_TYPES: dict[type, dict[str, Any]] = {}
 """What `option_types` has found: it takes a millisecond, and a schema has a `Field` per column."""
 
 _LARGEST_FLOAT = 1 << 1023
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, marks that turn the direction of a text round, and what Python makes of
+bytes that are not UTF-8."""
+
+MOST_WHOLE = (1 << 63) - 1
+"""Largest whole number of an option: what counts rows, steps and sizes is held in 64 bits."""
+
+MOST_FACTOR = 1e9
+"""Largest factor of a term of the loss; float32 has no room for its products with much more."""
+
+MOST_WORKERS = 1024
+"""More threads than any machine uses well; each takes memory of its own."""
 
 MAX_LAYERS = 1000
 """More layers than any model has that can be trained; a slip of the finger asks for more."""
@@ -49,9 +73,9 @@ def option(default: Any, help: str, *, choices: Iterable[str] = ()) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it, shortened where it is long."""
+    """Return a value as a message shows it, shortened where it is long or deep."""
     try:
-        return shortened(repr(value))
+        return shortened(_BRIEF.repr(value))
     except ValueError:  # Python spells no number of more than 4300 digits
         return f"a {type(value).__name__} too long to be shown"
 
@@ -59,6 +83,16 @@ def shown(value: Any) -> str:
 def shortened(text: str, length: int = MAX_SHOWN) -> str:
     """Return a text as a message shows it, without its end where it is longer than `length`."""
     return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def printable(text: str) -> str:
+    r"""Return a text with its control characters as escapes, so that a name moves no cursor.
+
+    Example:
+        >>> print(printable("two\nlines, \x1b[31mred"))
+        two\nlines, \x1b[31mred
+    """
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -80,10 +114,11 @@ def check_choice(what: str, name: str, known: Iterable[str]) -> None:
 
 
 def check_positive(**values: float) -> None:
-    """Raise ``ValueError`` unless every value is above zero, and finite."""
+    """Raise ``ValueError`` unless every value is above zero, and neither infinite nor huge."""
     for name, value in values.items():
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name} must be positive, got {value!r}")
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, got {shown(value)}")
+    _check_bounded(values)
 
 
 def check_num_layers(**values: int) -> None:
@@ -91,21 +126,53 @@ def check_num_layers(**values: int) -> None:
     check_positive(**values)
     for name, value in values.items():
         if value > MAX_LAYERS:
-            raise ValueError(f"{name} must be at most {MAX_LAYERS}, got {value}")
+            raise ValueError(f"{name} must be at most {MAX_LAYERS}, got {shown(value)}")
+
+
+def check_workers(**values: int) -> None:
+    """Raise ``ValueError`` unless every value is a number of threads that a machine can run."""
+    check_positive(**values)
+    for name, value in values.items():
+        if value > MOST_WORKERS:
+            raise ValueError(f"{name} must be at most {MOST_WORKERS}, got {value}")
 
 
 def check_not_negative(**values: float) -> None:
-    """Raise ``ValueError`` unless every value is zero or more, and finite."""
+    """Raise ``ValueError`` unless every value is zero or more, and neither infinite nor huge."""
     for name, value in values.items():
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{name} must not be negative, got {value!r}")
+        if not value >= 0:
+            raise ValueError(f"{name} must not be negative, got {shown(value)}")
+    _check_bounded(values)
+
+
+def check_factor(**values: float) -> None:
+    """Raise ``ValueError`` unless every value can be the factor of a term of the loss."""
+    check_not_negative(**values)
+    for name, value in values.items():
+        if value > MOST_FACTOR:
+            raise ValueError(f"{name} must be at most {MOST_FACTOR:g}, got {shown(value)}")
+
+
+def check_between(low: float, high: float, **values: float) -> None:
+    """Raise ``ValueError`` unless every value lies between two numbers, or is one of them."""
+    for name, value in values.items():
+        if not low <= value <= high:
+            raise ValueError(f"{name} must lie between {low:g} and {high:g}, got {shown(value)}")
+
+
+def _check_bounded(values: Mapping[str, float]) -> None:
+    for name, value in values.items():
+        if value == math.inf:
+            raise ValueError(f"{name} must be finite, got {value!r}")
+        if isinstance(value, int) and value > MOST_WHOLE:
+            raise ValueError(f"{name} must be at most {MOST_WHOLE}, got {shown(value)}")
 
 
 def check_fraction(**values: float) -> None:
     """Raise ``ValueError`` unless every value lies in [0, 1)."""
     for name, value in values.items():
         if not 0 <= value < 1:
-            raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
+            raise ValueError(f"{name} must lie in [0, 1), got {shown(value)}")
 
 
 def check_layers(name: str, sizes: Sequence[int], *, what: str = "number") -> None:
@@ -121,6 +188,7 @@ def check_layers(name: str, sizes: Sequence[int], *, what: str = "number") -> No
         raise ValueError(f"{name} must be one positive {what} per layer, got {shown(list(sizes))}")
     if len(sizes) > MAX_LAYERS:
         raise ValueError(f"{name} must be for at most {MAX_LAYERS} layers, got {len(sizes)}")
+    _check_bounded({name: max(sizes)})
 
 
 def check_types(options: Any) -> None:
@@ -128,7 +196,7 @@ def check_types(options: Any) -> None:
     for name, kind in option_types(type(options)).items():
         value = getattr(options, name)
         if not _fits(value, kind):
-            raise TypeError(f"{name} must be {_spell(kind)}, got {value!r}")
+            raise TypeError(f"{name} must be {_spell(kind)}, got {shown(value)}")
 
 
 def option_types(cls: type) -> dict[str, Any]:

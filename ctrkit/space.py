@@ -5,9 +5,22 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 
 class SpaceError(OSError):
     """Work needs more memory, or more of a disk, than is free."""
+
+
+def address_limit() -> int | None:
+    """Return the bytes that this process may address (``ulimit -v``), None without a limit."""
+    if resource is None:
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def check_memory(what: str, needed: int, free: int | None, *, advice: str) -> None:

@@ -17,9 +17,10 @@ from edited import edit_json, write_json
 from ctrkit.data import load, prepare
 from ctrkit.data.npy import map_array
 from ctrkit.distill.cache import load_logits, teacher_logits
-from ctrkit.files import MAX_TEXT_BYTES, load_json, load_toml
+from ctrkit.files import MAX_JSON_BYTES, load_json
 from ctrkit.serving import Run, train_run
 from ctrkit.serving.experiment import new_model
+from ctrkit.toml import MAX_BYTES, load_toml
 from ctrkit.training import TrainConfig
 from ctrkit.training.checkpoint import load_tensors, save_tensors
 
@@ -109,13 +110,6 @@ def test_a_row_repeated_a_billion_times_is_refused(tmp_path):
         load_tensors(tmp_path / "best.pt")
 
 
-def test_a_list_that_holds_itself_is_no_endless_work(tmp_path):
-    endless: list[object] = []
-    endless.append(endless)
-    save_tensors(tmp_path / "best.pt", {"model": endless})
-    assert load_tensors(tmp_path / "best.pt")["model"]
-
-
 @pytest.mark.parametrize("at", [0.1, 0.3, 0.5, 0.7, 0.9])
 def test_a_flipped_byte_in_weights_is_noticed(folder, at):
     path = folder / "run/checkpoints/best.pt"
@@ -141,7 +135,7 @@ def test_a_flipped_byte_in_weights_is_noticed(folder, at):
         ({"options": {"num_layers": 10**9}}, "num_layers must be at most 1000"),
         ({"cardinalities": [10**12, 10**12]}, "its fields must be those of the schema"),
         ({"cardinalities": [7.0, 2]}, "option 'cardinality' must be int, got 7.0"),
-        ({"cardinalities": [True]}, "option 'cardinality' must be int, got True"),
+        ({"cardinalities": [True, 2]}, "option 'cardinality' must be int, got True"),
         ({"name": ["crossnet"]}, "model.name must be str"),
         ({"name": "nothing"}, "unknown model 'nothing'"),
     ],
@@ -331,27 +325,20 @@ def test_json_that_ctrkit_did_not_write_is_refused(tmp_path, content, message):
     assert len(str(caught.value)) < 1000
 
 
-@pytest.mark.parametrize("read", [load_json, load_toml])
-def test_a_file_too_large_is_not_read(tmp_path, read):
+@pytest.mark.parametrize(("read", "most"), [(load_json, MAX_JSON_BYTES), (load_toml, MAX_BYTES)])
+def test_a_file_too_large_is_not_read(tmp_path, read, most):
     path = tmp_path / "x"
     with path.open("wb") as file:
-        file.truncate(MAX_TEXT_BYTES + 1)
-    with pytest.raises(ValueError, match="x must be at most 64 MiB, got 67,108,865 bytes"):
+        file.truncate(most + 1)
+    with pytest.raises(ValueError, match=f"x must be at most {most >> 20} MiB, got {most + 1:,}"):
         read(path)
-
-
-@pytest.mark.parametrize("content", ["a = " + "[" * 5000, "a = " + "[" * 40 + "]" * 40])
-def test_toml_nested_without_end_is_refused(tmp_path, content):
-    (tmp_path / "x.toml").write_text(content)
-    with pytest.raises(ValueError, match=r"x.toml must be TOML: .* deep in each other"):
-        load_toml(tmp_path / "x.toml")
 
 
 @pytest.mark.parametrize("entry", ["deviation", "mean"])
 def test_statistics_that_no_preparation_finds_are_refused(folder, entry):
     path = folder / "data/schema.json"
     plain = json.loads(path.read_text())
-    plain["statistics"]["price"][entry] = {"deviation": 0.0, "mean": "x"}[entry]
+    plain["statistics"]["price"][entry] = {"deviation": -1.0, "mean": "x"}[entry]
     write_json(path, plain)
     with pytest.raises(ValueError, match=r"schema.json is damaged: "):
         load(folder / "data")

@@ -9,6 +9,7 @@ import pytest
 from ctrkit.aside import (
     FILE_ASIDE,
     FOLDER_ASIDE,
+    exchange,
     final_name,
     held_aside,
     named_when_full,
@@ -109,7 +110,7 @@ def test_where_a_file_system_has_no_locks_left_overs_stay_and_folders_are_writte
 
 
 def fill(folder, text: str) -> None:
-    (folder / "content").write_text(text)
+    (folder / "schema.json").write_text(text)
 
 
 def test_a_folder_whose_replacement_was_killed_gets_its_name_back(tmp_path):
@@ -118,7 +119,7 @@ def test_a_folder_whose_replacement_was_killed_gets_its_name_back(tmp_path):
     (tmp_path / ".data.0123abcd.partial").mkdir()
     remove_left_overs(tmp_path, of="data")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
-    assert (tmp_path / "data" / "content").read_text() == "finished"
+    assert (tmp_path / "data" / "schema.json").read_text() == "finished"
 
 
 def test_a_replaced_folder_never_comes_back(tmp_path, monkeypatch):
@@ -129,7 +130,7 @@ def test_a_replaced_folder_never_comes_back(tmp_path, monkeypatch):
         killed.setattr(shutil, "rmtree", lambda path, ignore_errors=False: None)
         with new_folder(out, force=True, durable=False) as folder:
             fill(folder, "new")
-    assert (out / "content").read_text() == "new"
+    assert (out / "schema.json").read_text() == "new"
     shutil.rmtree(out)  # by its owner
     remove_left_overs(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -147,13 +148,131 @@ def test_a_replaced_folder_is_there_where_the_new_one_cannot_take_its_name(tmp_p
         return rename(path, target)
 
     monkeypatch.setattr(type(out), "rename", fail)
+    monkeypatch.setattr("ctrkit.data.folder.exchange", lambda one, other: False)
     with (
         pytest.raises(OSError, match="Input/output"),
         new_folder(out, force=True, durable=False) as folder,
     ):
         fill(folder, "new")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
-    assert (out / "content").read_text() == "old"
+    assert (out / "schema.json").read_text() == "old"
+
+
+def test_folders_are_exchanged_in_one_step_where_the_system_can(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    (one / "in one").touch()
+    if not exchange(one, other):
+        pytest.skip("this system, or the file system here, cannot exchange names")
+    assert (other / "in one").exists()
+    assert not list(one.iterdir())
+
+
+def test_exchanging_with_what_is_not_there_is_an_error(tmp_path):
+    (tmp_path / "one").mkdir()
+    with pytest.raises(FileNotFoundError):
+        exchange(tmp_path / "one", tmp_path / "other")
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_folder_is_replaced_and_its_link_stays(tmp_path, monkeypatch, can_exchange):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    fill(real, "old")
+    link.symlink_to(real)
+    if not can_exchange:
+        monkeypatch.setattr("ctrkit.data.folder.exchange", lambda one, other: False)
+    with new_folder(link, force=True, durable=False) as folder:
+        fill(folder, "new")
+    assert (real / "schema.json").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+    assert link.is_symlink()
+
+
+def test_a_folder_is_made_where_a_dangling_link_leads(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    with new_folder(tmp_path / "link", force=False, durable=False) as folder:
+        fill(folder, "new")
+    assert (tmp_path / "there" / "schema.json").read_text() == "new"
+
+
+def test_a_link_to_itself_is_refused(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "link")
+    with (
+        pytest.raises(OSError, match="leads to itself"),
+        new_folder(tmp_path / "link", force=False, durable=False),
+    ):
+        pass
+
+
+def test_a_second_process_is_refused_the_same_new_folder(tmp_path):
+    with new_folder(tmp_path / "data", force=False, durable=False) as folder:
+        with (
+            pytest.raises(FileExistsError, match="data is being written by another process"),
+            new_folder(tmp_path / "data", force=True, durable=False),
+        ):
+            pass
+        fill(folder, "the first one's")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_folder_that_a_killed_process_was_making_is_made_by_the_next(tmp_path):
+    (tmp_path / ".data.00000000.partial" / "half").mkdir(parents=True)
+    with new_folder(tmp_path / "data", force=False, durable=False) as folder:
+        assert not list(folder.iterdir())
+        fill(folder, "whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_without_locks_a_left_over_folder_does_not_stand_in_the_way(tmp_path, monkeypatch):
+    def refuse(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("ctrkit.aside.fcntl.flock", refuse)
+    (tmp_path / ".data.00000000.partial").mkdir()
+    with new_folder(tmp_path / "data", force=False, durable=False) as folder:
+        fill(folder, "whole")
+    assert (tmp_path / "data" / "schema.json").read_text() == "whole"
+
+
+def test_what_appeared_meanwhile_under_the_name_of_a_new_folder_stays(tmp_path):
+    out = tmp_path / "data"
+
+    def make() -> None:
+        with new_folder(out, force=False, durable=False) as folder:
+            fill(folder, "new")
+            out.mkdir()
+            (out / "notes.txt").write_text("a user's")
+
+    with pytest.raises(FileExistsError, match="came to lie there meanwhile"):
+        make()
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert (out / "notes.txt").read_text() == "a user's"
+
+
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "run/config.json", "train/ids.csv", "vocabularies/x"]
+)
+def test_a_folder_with_anything_of_a_users_own_is_not_replaced(tmp_path, name):
+    out = tmp_path / "data"
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    (out / name).write_text("a user's")
+    with (
+        pytest.raises(FileExistsError, match="move it elsewhere, or name another folder"),
+        new_folder(out, force=True, durable=False) as folder,
+    ):
+        fill(folder, "new")
+    assert (out / name).read_text() == "a user's"
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_pipe_that_is_called_like_a_left_over_is_left_alone(tmp_path):
+    os.mkfifo(tmp_path / ".x.deadbeef.part")
+    remove_left_overs(tmp_path)
+    with written_aside(tmp_path / "x") as temporary:
+        temporary.write_text("whole")
+    assert (tmp_path / ".x.deadbeef.part").exists()
 
 
 def test_the_error_of_a_full_disk_names_the_file(tmp_path):

@@ -1,6 +1,7 @@
 """Who may import whom: read from the sources, so that the arrows of the design stay."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +13,25 @@ PACKAGE = Path(__file__).parents[1] / "ctrkit"
 LAYERS = {
     "fields": set(),
     "options": set(),
+    "arrays": {"options"},
     "aside": set(),
     "space": set(),
     "files": {"aside", "options"},
+    "toml": {"files", "options"},
     "interruption": set(),
     "huge_pages": set(),
     "embedding": {"fields", "options", "huge_pages"},
     "models": {"embedding", "fields", "options"},
-    "training": {"models", "options", "files", "interruption", "huge_pages"},
-    "data": {"fields", "options", "files", "aside", "space"},
+    "training": {
+        "models",
+        "options",
+        "arrays",
+        "files",
+        "interruption",
+        "huge_pages",
+        "space",
+    },
+    "data": {"fields", "options", "arrays", "files", "toml", "aside", "space"},
     "serving": {"training", "models", "data", "fields", "options", "files", "aside", "space"},
     "distill": {"serving", "training", "models", "data", "fields", "options", "files", "space"},
     "cli": {
@@ -32,7 +43,9 @@ LAYERS = {
         "fields",
         "options",
         "files",
+        "toml",
         "interruption",
+        "space",
     },
 }
 """Every part, and the parts it may import (besides itself and the version)."""
@@ -111,6 +124,13 @@ def test_only_the_command_line_prints_and_reads_argv(path):
     assert "exec" not in used
 
 
+def test_the_page_on_the_architecture_has_the_same_table():
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `ctrkit/(\w+)(?:\.py|/)` \|.*\| ([^|]*) \|$", page, re.MULTILINE)
+    shown = {part: set() if names == "–" else set(names.split(", ")) for part, names in rows}
+    assert shown == LAYERS
+
+
 def test_importing_ctrkit_does_no_work():
     code = (
         "import sys, ctrkit; print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
@@ -119,7 +139,8 @@ def test_importing_ctrkit_does_no_work():
     assert done.stdout.strip() == "[]"
 
 
-def test_preparing_data_does_not_load_torch():
-    code = "import sys, ctrkit.data; print('torch' in sys.modules)"
+@pytest.mark.parametrize("module", ["ctrkit.data", "ctrkit.cli.prepare"])
+def test_preparing_data_does_not_load_torch(module):
+    code = f"import sys, {module}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from ctrkit import __version__
 from ctrkit.cli.arguments import Parser
+from ctrkit.cli.console import say
+from ctrkit.cli.errors import one_line
+from ctrkit.cli.limits import require_addresses
 from ctrkit.interruption import Interrupted
-from ctrkit.options import suggest
+from ctrkit.options import shown, suggest
 
 COMMANDS = {
     "prepare": "raw log -> prepared data",
@@ -21,9 +24,6 @@ COMMANDS = {
     "demo": "the whole story on generated Criteo-format data",
 }
 """Commands and what they do; each is a module of this package with ``add_to`` and ``run``."""
-
-MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
-"""What a user's input can cause; shown as one line, where other errors show a traceback."""
 
 
 def make_parser(command: str | None = None) -> Parser:
@@ -41,43 +41,45 @@ def make_parser(command: str | None = None) -> Parser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(
+    argv: Sequence[str] | None = None, *, before_work: Callable[[], None] | None = None
+) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 wrong arguments.
 
     One that a signal stopped gets 128 more than the signal's number, as is usual.
+
+    Args:
+        argv: the words after ``ctrkit``; those of this process if not given.
+        before_work: called when everything is imported and nothing is begun.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in words if not word.startswith("-")), None)
     if command is not None and command not in COMMANDS:
-        print(
-            f"ctrkit: error: unknown command {command!r}{suggest(command, COMMANDS)}",
-            file=sys.stderr,
-        )
+        say(f"ctrkit: error: unknown command {shown(command)}{suggest(command, COMMANDS)}")
         return 2
-    arguments = make_parser(command).parse_args(words)
-    arguments.command_line = ["ctrkit", *words]
+    name = f"ctrkit {command}" if command else "ctrkit"
+    shows_traceback = "--traceback" in words
     try:
-        import_module(f"ctrkit.cli.{arguments.command}").run(arguments)
-    except MISTAKES as error:
-        if arguments.traceback:
-            raise
-        print(f"ctrkit {arguments.command}: error: {_one_line(error)}", file=sys.stderr)
-        return 1
+        if command not in (None, "prepare"):  # which do without PyTorch
+            require_addresses()
+        arguments = make_parser(command).parse_args(words)
+        arguments.command_line = ["ctrkit", *words]
+        run = import_module(f"ctrkit.cli.{arguments.command}").run
+        if before_work is not None:
+            before_work()
+        run(arguments)
     except Interrupted as error:
-        again = [word for word in arguments.command_line if word != "--force"]
+        again = [word for word in words if word != "--force"]
         again += [] if "--resume" in again else ["--resume"]
-        print(
-            f"ctrkit {arguments.command}: {error}; go on with\n  {shlex.join(again)}",
-            file=sys.stderr,
-        )
+        say(f"{name}: {error}; go on with")
+        say(f"  {shlex.join(['ctrkit', *again])}")
         return 128 + error.signal_number
-    except KeyboardInterrupt:
-        print(f"ctrkit {arguments.command}: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        say(f"{name}: interrupted")
+        return 128 + getattr(error, "signal_number", 2)
+    except Exception as error:
+        if shows_traceback:
+            raise
+        say(f"{name}: error: {one_line(error)}")
+        return 1
     return 0
-
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
+import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from ctrkit.files import load_toml
 from ctrkit.options import (
     SEQUENCES,
     from_mapping,
     members,
     option_types,
+    printable,
     shortened,
     shown,
     suggest,
 )
+from ctrkit.toml import load_toml
 
 T = TypeVar("T")
 
 NOT_GIVEN = object()
+
+_NUMBER = re.compile(r"-?[\d.]+")
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,21 +36,49 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", _HelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+        self._is_intermixed = False
         self.two_words: dict[str, tuple[str, ...]] = {}
         """Flag -> first words of those of its values that have two, ``--flag stop-after 10``."""
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; a word too many is refused with what may have been meant."""
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unexpected word {shown(rest[0])}")
+        return found
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; an unknown option is refused first, or a missing one would be blamed."""
-        if self._subparsers is None:
-            for word in args or ():
-                name = word.split("=")[0]
-                if word.startswith("--") and name not in self._option_string_actions:
-                    self.error(f"unknown option {name}{suggest(name, self._option_string_actions)}")
-        return super().parse_known_args(self._joined(args), namespace)
+        if self._subparsers is not None or self._is_intermixed:
+            return super().parse_known_args(args, namespace)
+        words = list(args or ())
+        end = words.index("--") if "--" in words else len(words)
+        for word in words[:end]:
+            name = word.split("=")[0]
+            if word.startswith("--") and name not in self._option_string_actions:
+                hint = _suggest_option(name, self._option_string_actions)
+                self.error(f"unknown option {shortened(name)}{hint}")
+        self._refuse_loose_numbers(words[:end])
+        # After "--" all words are paths, of which argparse takes some for options all the same.
+        paths = [f"./{word}" if word.startswith("-") else word for word in words[end + 1 :]]
+        self._is_intermixed = True  # or inputs that follow an option would be words too many
+        try:
+            return self.parse_known_intermixed_args(self._joined(words[:end]) + paths, namespace)
+        finally:
+            self._is_intermixed = False
 
-    def _joined(self, args: Any) -> Any:
-        if args is None or not self.two_words:
-            return args
+    def _refuse_loose_numbers(self, args: list[str]) -> None:
+        """Refuse ``--orders 39 39``, whose second number would be taken for an input."""
+        for at, flag in enumerate(args):
+            action = self._option_string_actions.get(flag)
+            if not getattr(action and action.type, "takes_several", False):
+                continue
+            values = list(itertools.takewhile(_NUMBER.fullmatch, args[at + 1 :]))
+            if len(values) > 1:
+                together = shortened(",".join(values))
+                self.error(f"several values of {flag} are written with commas: {flag} {together}")
+
+    def _joined(self, args: list[str]) -> list[str]:
         words: list[str] = []
         for word in args:
             if len(words) > 1 and words[-1] in self.two_words.get(words[-2], ()):
@@ -56,7 +89,23 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Leave with status 2 and one line; the usage is a ``--help`` away."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {printable(message)}\n")
+
+
+def _suggest_option(name: str, known: Iterable[str]) -> str:
+    """Return a suggestion as `suggest` does, which knows initials and parts of names too."""
+    flags = [flag for flag in known if flag.startswith("--")]
+    wanted = name.removeprefix("--").replace("_", "-")
+    if wanted:
+        for flag in flags:
+            words = flag.removeprefix("--").split("-")
+            if len(wanted) > 1 and wanted == "".join(word[0] for word in words):
+                return f"; did you mean {flag!r}?"
+        alike = [flag for flag in flags if f"-{wanted}-" in f"{flag}-" and "--no-" not in flag]
+        alike = [] if f"--{wanted}s" in flags else alike
+        if alike:
+            return f"; did you mean {' or '.join(map(repr, alike[:3]))}?"
+    return suggest(name, flags)
 
 
 class _HelpFormatter(argparse.HelpFormatter):
@@ -167,6 +216,7 @@ def _conversion(field: dataclasses.Field[Any], kind: Any) -> dict[str, Any]:
                 continue
         raise argparse.ArgumentTypeError(f"must be {_describe(kind)}, got {text!r}")
 
+    convert.takes_several = any(map(_sequence_of, plain))  # type: ignore[attr-defined]
     return {"type": convert, "metavar": _metavar(field, kind)}
 
 

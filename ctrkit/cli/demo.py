@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ctrkit.cli.console import show
 from ctrkit.cli.progress import PrepareBar, TrainingBar
 from ctrkit.cli.tables import aligned, standings_table
 from ctrkit.data import prepare
@@ -44,19 +45,19 @@ def run(arguments: argparse.Namespace) -> None:
     claim_demo(out)
     raw = out / "criteo.txt"
 
-    print(f"1. A Criteo-format log of {rows:,} rows, whose true click probabilities are known")
+    show(f"1. A Criteo-format log of {rows:,} rows, whose true click probabilities are known")
     log = generate(raw, rows=rows, seed=arguments.seed, probabilities=out / "truth.npy")
-    print(f"   {raw}: {log.clicks / rows:.1%} clicks\n")
+    show(f"   {raw}: {log.clicks / rows:.1%} clicks\n")
 
-    print("2. ctrkit prepare: split, vocabulary of the training rows, memory-mapped arrays")
+    show("2. ctrkit prepare: split, vocabulary of the training rows, memory-mapped arrays")
     began = time.perf_counter()
     with PrepareBar() as bar:
         data = prepare(
             raw, format="criteo", split="last", out=out / "data", force=True, progress=bar
         )
-    print(f"   {data}, {rows / (time.perf_counter() - began):,.0f} rows/s\n")
+    show(f"   {data}, {rows / (time.perf_counter() - began):,.0f} rows/s\n")
 
-    print("3. ctrkit train: EulerNet")
+    show("3. ctrkit train: EulerNet")
     outcome = train_run(
         data,
         config=TrainConfig(seed=arguments.seed),
@@ -68,13 +69,13 @@ def run(arguments: argparse.Namespace) -> None:
     # Split "last" keeps the order of the log, so the test rows are its end.
     truth = np.load(out / "truth.npy", mmap_mode="r")[-len(data.test) :]
     best = best_scores(np.asarray(data.test.labels), np.asarray(truth))
-    print("\n4. How good is it? On the test rows, which no choice has seen:\n")
+    show("\n4. How good is it? On the test rows, which no choice has seen:\n")
     lines = [["", "AUC", "logloss"]]
     lines.append(["EulerNet", f"{test.auc:.4f}", f"{test.logloss:.4f}"])
     lines.append(["the truth itself", f"{best.auc:.4f}", f"{best.logloss:.4f}"])
-    print(aligned(lines))
+    show(aligned(lines))
 
-    print("\n5. ctrkit distill: a small DAGFM learns EulerNet's logits, then goes on alone")
+    show("\n5. ctrkit distill: a small DAGFM learns EulerNet's logits, then goes on alone")
     distilled = distill_run(
         data,
         teacher=[out / "eulernet"],
@@ -85,21 +86,21 @@ def run(arguments: argparse.Namespace) -> None:
         ),
         out=out / "dagfm",
         observers=lambda: [TrainingBar()],
-        say=lambda text: print(f"   {text}"),
+        say=lambda text: show(f"   {text}"),
         force=True,
     )
-    print(f"\n{standings_table(distilled.standings)}")
+    show(f"\n{standings_table(distilled.standings)}")
 
-    print("\n6. ctrkit predict: click probabilities of raw rows, by the run folder alone")
+    show("\n6. ctrkit predict: click probabilities of raw rows, by the run folder alone")
     sample = out / "new_rows.txt"
     with raw.open(encoding="ascii") as source:
         sample.write_text("".join(line for line, _ in zip(source, range(5), strict=False)))
     scores = np.concatenate(list(Run(out / "dagfm").score_files([sample])))
-    print(f"   first rows of the log: {', '.join(f'{p:.3f}' for p in scores)}")
-    print(f"\nEverything is in {out}/; the same by hand:")
-    print(f"   ctrkit train {raw} --format criteo --out my_run")
-    print("   ctrkit distill my_run/data --teacher my_run --student dagfm --out my_student")
-    print(f"   ctrkit predict my_student {sample} --out scores.csv")
+    show(f"   first rows of the log: {', '.join(f'{p:.3f}' for p in scores)}")
+    show(f"\nEverything is in {out}/; the same by hand:")
+    show(f"   ctrkit train {raw} --format criteo --out my_run")
+    show("   ctrkit distill my_run/data --teacher my_run --student dagfm --out my_student")
+    show(f"   ctrkit predict my_student {sample} --out scores.csv")
 
 
 def claim_demo(out: Path) -> None:

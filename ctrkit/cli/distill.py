@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ctrkit.cli.arguments import add_options, collect, read_settings
+from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.models import add_model_options, chosen_model, refuse_early
 from ctrkit.cli.progress import TrainingBar
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
         settings.get("data", {}),
         phase_folder(out) / DATA,
     )
-    print(data, file=sys.stderr)
+    say(str(data))
     outcome = distill_run(
         data,
         teacher=teacher,
@@ -98,15 +98,15 @@ def run(arguments: argparse.Namespace) -> None:
         alone=arguments.alone,
         restart=arguments.restart,
         observers=lambda: [TrainingBar()],
-        say=lambda text: print(text, file=sys.stderr),
+        say=say,
         command=arguments.command_line,
         force=options["data"].force,
         resume=arguments.resume,
         check_space=options["data"].check_space,
     )
-    print(f"on the {outcome.part} rows:", file=sys.stderr)
-    print(standings_table(outcome.standings))
-    print(f"run written to {out}", file=sys.stderr)
+    say(f"on the {outcome.part} rows:")
+    show(standings_table(outcome.standings))
+    say(f"run written to {out}")
 
 
 def teacher_of(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
+from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import (
     add_check_space,
     add_reading,
@@ -12,9 +14,10 @@ from ctrkit.cli.inputs import (
     skipping,
     tell_skipped,
 )
+from ctrkit.cli.outputs import STANDARD, check_output, opened_output
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import load
-from ctrkit.files import check_writable, save_json
+from ctrkit.options import printable
 from ctrkit.serving import Run
 
 SPLITS = ("train", "valid", "test")
@@ -24,12 +27,18 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("run", type=Path, metavar="RUN", help="folder that train wrote")
     parser.add_argument(
-        "inputs", type=Path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
+        "inputs",
+        type=Path,
+        nargs="+",
+        metavar="DATA|FILE",
+        help="prepared folder, or raw files; - for stdin",
     )
     parser.add_argument(
         "--on", choices=SPLITS, help="which rows of the prepared folder (default: test)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as well")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the figures as well; - for stdout"
+    )
     parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
     add_reading(parser)
     add_check_space(parser)
@@ -40,8 +49,9 @@ def run(arguments: argparse.Namespace) -> None:
     inputs: list[Path] = arguments.inputs
     if arguments.on is not None and not is_prepared(inputs):
         raise ValueError("--on chooses rows of a prepared folder; raw files are scored whole")
-    if arguments.json is not None:
-        check_writable(arguments.json)
+    out: Path | None = arguments.json
+    if out is not None:
+        check_output("--json", out, [arguments.run, *inputs])
     skipped = skipping(arguments)
     if skipped is not None and is_prepared(inputs):
         raise ValueError(f"--bad-rows is for raw files, {inputs[0]} is prepared already")
@@ -55,6 +65,14 @@ def run(arguments: argparse.Namespace) -> None:
         if skipped is not None:
             first = next(iter(skipped.first.values()), None)
             tell_skipped(skipped.total, metrics.rows, f"the first is {first}")
-    print(metrics_table({name: metrics}))
-    if arguments.json is not None:
-        save_json(arguments.json, {name: metrics.to_dict()}, checksum=False)
+    table = metrics_table({printable(name): metrics})
+    # Standard output is either for people or for a program.
+    if out == STANDARD:
+        for line in table.splitlines():
+            say(line)
+    else:
+        show(table)
+    if out is not None:
+        text = json.dumps({name: metrics.to_dict()}, indent=2, allow_nan=False)
+        with opened_output(out) as file:
+            file.write(f"{text}\n".encode())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ctrkit.cli.arguments import NOT_GIVEN, add_options, collect, given
+from ctrkit.cli.console import say
 from ctrkit.cli.progress import PrepareBar
 from ctrkit.data import PrepareConfig, PreparedData, ReadConfig, SkippedRows, load, prepare
 from ctrkit.data.skip import SKIPPED_FILE, most_bad_rows
+from ctrkit.options import shown
 
 PREPARED_WITH = ("split", "fractions", "vocabulary_from", "time_column")
 """Options that ``schema.json`` records, so that they can be compared. The seed trains as well."""
@@ -76,10 +77,9 @@ def skipping(arguments: argparse.Namespace, path: Path | None = None) -> Skipped
 def tell_skipped(num_skipped: int, num_good: int, what_more: str) -> None:
     """Say how many rows were skipped, where there are any."""
     if num_skipped:
-        print(
+        say(
             f"skipped {num_skipped:,} of {num_skipped + num_good:,} rows, which cannot be read; "
-            f"{what_more}",
-            file=sys.stderr,
+            f"{what_more}"
         )
 
 
@@ -113,7 +113,7 @@ def prepared_or_raw(
         had = data.info["options"].get(name)
         if name in wanted and to_plain(wanted[name]) != had:
             raise ValueError(
-                f"{name} must be what {data.path} was prepared with, {had!r}, got "
+                f"{name} must be what {data.path} was prepared with, {shown(had)}, got "
                 f"{wanted[name]!r}; prepare the log again"
             )
     return data

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ctrkit.cli.console import say
 from ctrkit.cli.inputs import is_prepared
 from ctrkit.data import PreparedData
+from ctrkit.data.encode import entry_of
+from ctrkit.files import part_of
+from ctrkit.options import shown
 from ctrkit.serving.experiment import versions
 from ctrkit.serving.folder import CONFIG, DATA, METRICS, read_json
 from ctrkit.training import Metrics
@@ -35,57 +38,60 @@ class Like:
                 f"--like {run} must be a run of ctrkit train, got a distilled student; "
                 "repeat it with the command in its config.json"
             )
-        for name in ("model", "train", "data", "versions"):
-            if not isinstance(self.config.get(name), dict):
-                raise ValueError(f"{run / CONFIG} is damaged: it has no section {name!r}")
+        where = run / CONFIG
+        self.model = {
+            "name": entry_of(self.config, "model", "name", where=where, kind=str),
+            **entry_of(self.config, "model", "options", where=where, kind=dict),
+        }
+        self.train = entry_of(self.config, "train", where=where, kind=dict)
+        self.data = entry_of(self.config, "data", where=where, kind=dict)
+        self.data_options = entry_of(self.config, "data", "options", where=where, kind=dict)
+        self.versions = entry_of(self.config, "versions", where=where, kind=dict)
 
     def settings(self, inputs: list[Path]) -> dict[str, dict[str, Any]]:
         """Return the sections of a settings file that describe the run on these inputs."""
-        model = self.config["model"]
-        sections = {
-            "model": {"name": model.get("name"), **model.get("options", {})},
-            "train": self.config["train"],
-        }
+        sections = {"model": self.model, "train": self.train}
         if not is_prepared(inputs):
-            sections["data"] = dict(self.config["data"].get("options", {}))
+            sections["data"] = dict(self.data_options)
         return sections
 
     def data_folder(self) -> Path:
-        """Return where the run's rows lie.
+        """Return where the run's rows lie: in the run itself, no path in its files is followed.
 
         Raises:
-            FileNotFoundError: if they are gone.
+            FileNotFoundError: if they are elsewhere.
+            ValueError: if a link leads out of the run.
         """
-        places = [self.run / DATA, Path(str(self.config["data"].get("path")))]
-        found = next((place for place in places if place.is_dir()), None)
-        if found is None:
-            raise FileNotFoundError(
-                f"the rows of {self.run} are not in {' or '.join(map(str, places))} any more; "
-                "give the prepared folder or the raw files"
-            )
-        return found
+        folder = part_of(self.run, DATA)
+        if folder.is_dir():
+            return folder
+        raise FileNotFoundError(
+            f"{self.run} does not hold its rows, which were in {shown(self.data.get('path'))}; "
+            f"give the prepared folder, or the raw files: ctrkit train DATA --like {self.run}"
+        )
 
     def say_differences(self, data: PreparedData) -> None:
         """Say, before the run, why it may end otherwise."""
-        if self.config["data"].get("fingerprint") != data.info["fingerprint"]:
-            print(f"{data.path} has other rows than {self.run} was trained on", file=sys.stderr)
+        if self.data.get("fingerprint") != data.info["fingerprint"]:
+            say(f"{data.path} has other rows than {self.run} was trained on")
         for name, version in versions().items():
-            had = self.config["versions"].get(name)
+            had = self.versions.get(name)
             if had != version:
-                print(
-                    f"{self.run} was trained with {name} {had}, this is {version}", file=sys.stderr
-                )
+                say(f"{self.run} was trained with {name} {had}, this is {version}")
 
     def say_outcome(self, evaluations: Mapping[str, Metrics]) -> None:
         """Say, after the run, whether it has the same figures."""
-        differing = [
-            f"{part} {name} {figure!r}, not {self.metrics[part].get(name)!r}"
-            for part, metrics in evaluations.items()
-            for name, figure in metrics.to_dict().items()
-            if part in self.metrics and self.metrics[part].get(name) != figure
-        ]
+        differing = []
+        for part, metrics in evaluations.items():
+            had = self.metrics.get(part)
+            if isinstance(had, dict):
+                differing += [
+                    f"{part} {name} {figure!r}, not {shown(had.get(name))}"
+                    for name, figure in metrics.to_dict().items()
+                    if had.get(name) != figure
+                ]
         same = f"the figures of {self.run}, digit for digit"
-        print("; ".join(differing) if differing else same, file=sys.stderr)
+        say("; ".join(differing) if differing else same)
 
 
 def like_of(arguments: argparse.Namespace) -> Like | None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ctrkit.cli.arguments import collect, read_settings
+from ctrkit.cli.console import show
 from ctrkit.cli.inputs import add_raw_files, prepare_from
 from ctrkit.data import PrepareConfig
 
@@ -23,4 +24,4 @@ def run(arguments: argparse.Namespace) -> None:
     # A settings file may serve training too; its other sections are train's to check.
     settings = read_settings(arguments.config, ["data", "model", "train"])
     config = collect({"data": PrepareConfig}, arguments, settings)["data"]
-    print(prepare_from(arguments, config, arguments.inputs, arguments.out))
+    show(str(prepare_from(arguments, config, arguments.inputs, arguments.out)))

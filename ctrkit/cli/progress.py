@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tqdm.auto import tqdm
 
-from ctrkit.data import Progress
-from ctrkit.training import Record
+if TYPE_CHECKING:  # so that `prepare` does without PyTorch
+    from ctrkit.data import Progress
+    from ctrkit.training import Record
 
 FRACTION = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
 
+def _new_bar(**settings: Any) -> Any:
+    """Return a tqdm bar that is shown on terminals and in notebooks only, and gone afterwards."""
+    is_closed = sys.stderr is None
+    return tqdm(file=sys.stderr, disable=True if is_closed else None, leave=False, **settings)
+
+
 class _Bar:
-    """A tqdm bar as a context; shown on terminals and in notebooks only, and gone afterwards."""
+    """A bar as a context."""
 
     def __init__(self, **settings: Any) -> None:
-        self._bar = tqdm(file=sys.stderr, disable=None, leave=False, **settings)
+        self._bar = _new_bar(**settings)
 
     def __enter__(self) -> Self:
         return self
@@ -61,22 +68,20 @@ class TrainingBar:
     def __init__(self, *, lines: bool = True) -> None:
         self.lines = lines
         self._bar: Any = None
-        self._loss = float("nan")
-        self._best = float("nan")
+        self._shown: dict[str, str] = {}
 
     def on_start(self, *, total_steps: int, num_rows: int, done_rows: int) -> None:
-        """Open the bar."""
+        """Open the bar; nothing is known yet of this run."""
         del total_steps
+        self._shown = {}
         epochs, rows = divmod(done_rows, num_rows)
         self._epoch = epochs + 1
-        self._bar = tqdm(
+        self._bar = _new_bar(
             total=num_rows,
             initial=rows,
             desc=f"epoch {self._epoch}",
             unit=" rows",
             unit_scale=True,
-            disable=None,
-            leave=False,
         )
 
     def on_step(self, *, step: int, rows: int, loss: float | None) -> None:
@@ -91,14 +96,13 @@ class TrainingBar:
             bar.set_description(f"epoch {self._epoch}")
         bar.update(rows)
         if loss is not None:
-            self._loss = loss
-            bar.set_postfix(loss=f"{loss:.4f}", best_auc=f"{self._best:.5f}", refresh=False)
+            self._show(loss=f"{loss:.4f}")
 
     def on_validation(self, record: Record) -> None:
-        """Print the validation."""
+        """Show the validation, if it is the best so far, and print it."""
         if record.best and record.valid_auc is not None:
-            self._best = record.valid_auc
-        if not self.lines:
+            self._show(best_auc=f"{record.valid_auc:.5f}")
+        if not self.lines or sys.stderr is None:
             return
         if record.valid_auc is None:
             valid = "no validation rows"
@@ -115,6 +119,12 @@ class TrainingBar:
             f"{'  best' if record.best and record.valid_auc is not None else ''}",
             file=sys.stderr,
         )
+
+    def _show(self, **figures: str) -> None:
+        """Show figures beside the bar, and those that were known before."""
+        self._shown |= figures
+        if self._bar is not None:
+            self._bar.set_postfix(self._shown, refresh=False)
 
     def on_end(self) -> None:
         """Close the bar."""

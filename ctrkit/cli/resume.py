@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from ctrkit.cli.console import say
 from ctrkit.serving.folder import is_finished, remove_remains
 
 
@@ -23,5 +23,5 @@ def says_finished(out: Path) -> bool:
     if not is_finished(out):
         return False
     remove_remains(out)
-    print(f"{out} is finished already: nothing to resume", file=sys.stderr)
+    say(f"{out} is finished already: nothing to resume")
     return True

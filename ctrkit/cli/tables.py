@@ -41,8 +41,7 @@ def standings_table(standings: Sequence[Standing]) -> str:
     line("parameters: net", [f"{s.net_parameters:,}" for s in standings])
     line("multiply-adds per row", [f"{s.multiply_adds:,}" for s in standings])
     for size in standings[0].seconds_per_row:
-        cells = [f"{1e6 * s.seconds_per_row[size]:,.2f}" for s in standings]
-        line(f"us per row, {size} at a time", cells)
+        line(f"us per row, {size} at a time", [_microseconds(s, size) for s in standings])
     line("MB on disk", [f"{s.bytes_on_disk / 1e6:.2f}" for s in standings])
     for key, title in (
         ("rmse", "RMSE to the teacher's logits"),
@@ -52,6 +51,12 @@ def standings_table(standings: Sequence[Standing]) -> str:
         figures = [s.agreement.to_dict()[key] if s.agreement else None for s in standings]
         line(title, ["" if figure is None else f"{figure:.4f}" for figure in figures])
     return aligned(lines)
+
+
+def _microseconds(standing: Standing, size: int) -> str:
+    """Return the median and half of the distance between the quartiles."""
+    low, high = standing.seconds_per_row_quartiles[size]
+    return f"{1e6 * standing.seconds_per_row[size]:,.2f} ± {1e6 * (high - low) / 2:,.2f}"
 
 
 def aligned(lines: list[list[str]]) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from ctrkit.cli.arguments import add_options, collect, read_settings
+from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.like import like_of
 from ctrkit.cli.models import add_model_options, chosen_model, refuse_early
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_early(name, vars(options["model"]), options["train"])
     claim(out, force=force, resume=arguments.resume)
     data = prepared_or_raw(arguments, options["data"], settings.get("data", {}), out / DATA)
-    print(data, file=sys.stderr)
+    say(str(data))
     if like is not None:
         like.say_differences(data)
     observers: list[Observer] = [TrainingBar()]
@@ -81,8 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
         resume=arguments.resume,
         check_space=options["data"].check_space,
     )
-    print(f"{outcome.result.stopped} after {outcome.result.seconds:.0f} s", file=sys.stderr)
-    print(metrics_table(outcome.evaluations))
+    say(f"{outcome.result.stopped} after {outcome.result.seconds:.0f} s")
+    show(metrics_table(outcome.evaluations))
     if like is not None:
         like.say_outcome(outcome.evaluations)
-    print(f"run written to {out}", file=sys.stderr)
+    say(f"run written to {out}")

@@ -22,11 +22,13 @@ class BadRow:
         start: its first line in the block, counted from 0.
         end: the line after its last.
         reason: what is wrong, without the place.
+        named: the line to look at, where that is not the first.
     """
 
     start: int
     end: int
     reason: str
+    named: int | None = None
 
 
 class BadRowsError(ValueError):
@@ -42,7 +44,8 @@ class BadRowsError(ValueError):
 
     def __init__(self, place: Callable[[int], str], found: Iterator[BadRow]) -> None:
         first = next(found)
-        super().__init__(f"{place(first.start)}: {first.reason}")
+        line = first.start if first.named is None else first.named
+        super().__init__(f"{place(line)}: {first.reason}")
         self.rows = itertools.chain([first], found)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ctrkit.data.skip import BAD_ROWS, most_bad_rows
 from ctrkit.data.sources import FORMATS
 from ctrkit.data.split import check_fractions
-from ctrkit.options import check_choice, check_not_negative, check_positive, option
+from ctrkit.options import check_choice, check_not_negative, check_positive, check_workers, option
 
 SPLITS = ("random", "time", "last")
 COUNTED_ROWS = ("train", "all")
@@ -71,7 +71,7 @@ class PrepareConfig(ReadConfig):
         if self.min_count is not None:
             check_positive(min_count=self.min_count)
         if self.num_workers is not None:
-            check_positive(num_workers=self.num_workers)
+            check_workers(num_workers=self.num_workers)
         if self.time_column is not None and self.split != "time":
             raise ValueError(
                 f"time_column needs split 'time', got split {self.split!r} "

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import html
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ctrkit.arrays import check_finite, check_labels, check_row_arrays
 from ctrkit.data.encode import (
     SCHEMA_FILE,
     Encoder,
@@ -24,7 +26,7 @@ from ctrkit.data.rows import Rows
 from ctrkit.data.schema import Schema
 from ctrkit.data.split import PARTS
 from ctrkit.data.stored_rows import IDS_FILE, LABELS_FILE, VALUES_FILE, check_rows
-from ctrkit.fields import FieldShape
+from ctrkit.fields import FieldShape, field_shapes
 from ctrkit.files import part_of
 
 Index = slice | npt.NDArray[Any] | Sequence[int]
@@ -39,8 +41,9 @@ class Dataset:
         values: ``(N, V)`` float32; None where no field is kept as a number.
 
     Raises:
-        TypeError: if ids are not int32.
-        ValueError: if the arrays do not have the same number of rows.
+        TypeError: if ids are not int32, or labels or values are no numbers.
+        ValueError: if the arrays do not have the same number of rows, a label is neither 0 nor 1
+            or a value is not finite.
 
     Example:
         >>> ids = np.array([[2, 3], [0, 1], [2, 1]], dtype=np.int32)
@@ -57,14 +60,21 @@ class Dataset:
         labels: npt.NDArray[Any],
         values: npt.NDArray[np.float32] | None = None,
     ) -> None:
+        self._hold(ids, labels, values)
+        check_labels("labels", labels)
+        if values is not None:
+            check_finite("values", values)
+
+    def _hold(
+        self,
+        ids: npt.NDArray[np.int32],
+        labels: npt.NDArray[Any],
+        values: npt.NDArray[np.float32] | None,
+    ) -> None:
+        """Take arrays of the right types and shapes, whose content is not read."""
+        check_row_arrays("", ids, labels, values)
         if ids.dtype != np.int32:
             raise TypeError(f"ids must be int32, got {ids.dtype}")
-        if ids.ndim != 2 or labels.shape != (len(ids),):
-            raise ValueError(
-                f"ids must have shape (N, S) and labels (N,), got {ids.shape} and {labels.shape}"
-            )
-        if values is not None and (values.ndim != 2 or len(values) != len(ids)):
-            raise ValueError(f"values must have shape ({len(ids)}, V), got {values.shape}")
         self.ids = ids
         self.labels = labels
         self.values = values
@@ -82,7 +92,8 @@ class Dataset:
         folder = Path(folder)
         values = part_of(folder, VALUES_FILE)
         try:
-            dataset = cls(
+            dataset = cls.__new__(cls)
+            dataset._hold(
                 map_array(part_of(folder, IDS_FILE), "<i4", 2),
                 map_array(part_of(folder, LABELS_FILE), "|u1", 1),
                 map_array(values, "<f4", 2) if values.exists() else None,
@@ -176,9 +187,21 @@ class PreparedData:
         check_version(plain, self.path)
         if "prepared" not in plain:
             raise ValueError(f"{self.path / SCHEMA_FILE} is a run's schema, not prepared data")
-        self.info = entry_of(plain, "prepared", where=self.path / SCHEMA_FILE, kind=dict)
+        self.info = self._check_info(plain)
         self.encoder = Encoder.load(self.path)
         self.train, self.valid, self.test = (self._open(part, check) for part in PARTS)
+
+    def _check_info(self, plain: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what ``schema.json`` records of the preparation; each entry has its type."""
+        where = self.path / SCHEMA_FILE
+        info = entry_of(plain, "prepared", where=where, kind=dict)
+        entry_of(plain, "prepared", "fingerprint", where=where, kind=str)
+        for name in ("options", "sources", "parts"):
+            entry_of(plain, "prepared", name, where=where, kind=dict)
+        info.setdefault("skipped", {})
+        for part in entry_of(plain, "prepared", "skipped", where=where, kind=dict):
+            entry_of(plain, "prepared", "skipped", part, where=where, kind=int)
+        return info
 
     def _open(self, part: str, check: bool) -> Dataset:
         folder = part_of(self.path, part)
@@ -186,7 +209,10 @@ class PreparedData:
         plain, where = {"prepared": self.info}, self.path / SCHEMA_FILE
         keys = ("prepared", "parts", part)
         num_rows = entry_of(plain, *keys, "rows", where=where, kind=int)
-        num_slots = len(self.encoder.slot_limits)
+        try:
+            num_slots = sum(shape.num_slots for shape in field_shapes(self.encoder.cardinalities))
+        except ValueError as error:
+            raise ValueError(f"{where} is damaged: {error}") from error
         if dataset.ids.shape != (num_rows, num_slots):
             raise ValueError(
                 f"{folder / IDS_FILE} must have shape {(num_rows, num_slots)} as {SCHEMA_FILE} "
@@ -215,7 +241,7 @@ class PreparedData:
     @property
     def num_skipped(self) -> int:
         """Number of bad rows that were left out, which ``skipped.tsv`` in the folder lists."""
-        return sum(self.info.get("skipped", {}).values())
+        return sum(self.info["skipped"].values())
 
     def keep(self, folder: TemporaryFolder) -> PreparedData:
         """Keep a temporary folder for as long as this object or one of its parts lives."""
@@ -242,7 +268,7 @@ class PreparedData:
 
 
 def load(folder: str | Path, *, check: bool = True) -> PreparedData:
-    """Open a folder of prepared data.
+    """Open a folder of prepared data: all of it, also while another process replaces it.
 
     Args:
         folder: what `ctrkit.data.prepare` made.
@@ -253,4 +279,23 @@ def load(folder: str | Path, *, check: bool = True) -> PreparedData:
         FileNotFoundError: if the folder is not there or not whole.
         ValueError: if it is damaged or of another format version.
     """
-    return PreparedData(folder, check=check)
+    while True:
+        began_with = _identity(folder)
+        try:
+            data = PreparedData(folder, check=check)
+        except (FileNotFoundError, ValueError):
+            if _identity(folder) == began_with:
+                raise
+        else:
+            if _identity(folder) == began_with:
+                return data
+        # Some files were of the old folder and some of the new one.
+
+
+def _identity(folder: str | Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another that took its name, None where there is none."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -8,7 +8,8 @@ import functools
 import hashlib
 import importlib
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ import pandas as pd
 from pandas.api.types import infer_dtype, is_datetime64_any_dtype, is_hashable
 
 from ctrkit.data.bad_rows import BadRow, BadRowsError, SkippedRow
+from ctrkit.data.block_rows import most_rows
 from ctrkit.data.pandas_index import PandasIndex
-from ctrkit.data.readers import check_file
+from ctrkit.data.raw import check_file, name_of, stream_of
 from ctrkit.data.schema import DEFAULT_SEPARATOR, MULTIVALUED, Schema, unique_names
 from ctrkit.data.table import Table
 from ctrkit.data.tokens import Column, Tokens, smallest
@@ -61,6 +63,11 @@ class FrameBlock:
         return tuple(map(str, self.frame.columns))
 
     @property
+    def unit(self) -> str:
+        """What its rows are counted in."""
+        return "row"
+
+    @property
     def num_lines(self) -> int:
         """Number of rows."""
         return len(self.frame)
@@ -81,7 +88,9 @@ class FrameBlock:
                 found[name] = _column(cells, separator)
             except (ValueError, TypeError, NotImplementedError) as error:
                 raise BadRowsError(place, _bad_cells(name, cells, separator, error)) from error
-        return Table(len(self.frame), found, lambda: np.arange(len(self.frame) + 1), place)
+        table = Table(len(self.frame), found, lambda: np.arange(len(self.frame) + 1), place)
+        table.refuse_long_cells()
+        return table
 
     def number(self, row: int) -> int:
         """Return the number of a row in the source, from 1."""
@@ -91,7 +100,7 @@ class FrameBlock:
         """Return a row as a list of skipped rows shows it."""
         cells = (self.frame.iat[row.start, column] for column in range(self.frame.shape[1]))
         content = "\t".join(map(str, cells))
-        return SkippedRow(self.source, "row", self.number(row.start), row.reason, content)
+        return SkippedRow(self.source, self.unit, self.number(row.start), row.reason, content)
 
     def without(self, is_bad: npt.NDArray[np.bool_]) -> FrameBlock:
         """Return the block without some of its rows (see `Block`)."""
@@ -110,6 +119,7 @@ class FrameSource:
     def __init__(self, frame: pd.DataFrame, *, name: str = "DataFrame") -> None:
         self._frame = _with_index(frame)
         self.name = name
+        self.stream = None
 
     def content_hash(self) -> str:
         """Return a SHA-256 of the names of the columns and a 64-bit hash of every cell."""
@@ -140,19 +150,20 @@ class FrameSource:
             or infer_dtype(column.iloc[:BLOCK_ROWS]) in ("date", "datetime")
         }
 
+    def first_block(self, schema: Schema) -> FrameBlock:
+        """Return the first rows (see `Source`)."""
+        return next(self.blocks(schema))
+
     def blocks(self, schema: Schema) -> Iterator[FrameBlock]:
         """Return the rows in blocks (see `Source`)."""
         if not len(self._frame):
             raise ValueError(f"{self.name} is empty")
         unique_names(map(str, self._frame.columns), self.name)
-        for start in range(0, len(self._frame), BLOCK_ROWS):
-            yield _block(
-                self._frame.iloc[start : start + BLOCK_ROWS],
-                schema,
-                self.name,
-                start,
-                (start + BLOCK_ROWS) / len(self._frame),
-            )
+        num_rows = _num_rows(schema, self._frame.shape[1])
+        for start in range(0, len(self._frame), num_rows):
+            end = start + num_rows
+            frame = self._frame.iloc[start:end]
+            yield _block(frame, schema, self.name, start, end / len(self._frame))
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
@@ -174,12 +185,16 @@ class ParquetSource:
 
     Raises:
         FileNotFoundError: if the file does not exist.
+        ValueError: if it is a stream.
         ImportError: if pyarrow is not installed.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
-        self.name = str(path)
+        self.name = name_of(path)
+        self.stream = None
+        if stream_of(self._path) is not None:
+            raise ValueError(f"{self.name}: Parquet cannot be read from a stream; give a file")
         check_file(self._path)
         try:
             self._parquet: Any = importlib.import_module("pyarrow.parquet")
@@ -214,11 +229,16 @@ class ParquetSource:
             if types.is_timestamp(field.type) or types.is_date(field.type)
         }
 
-    def blocks(self, schema: Schema) -> Iterator[FrameBlock]:
+    def first_block(self, schema: Schema) -> FrameBlock:
+        """Return the first rows (see `Source`)."""
+        with closing(self.blocks(schema)) as blocks:
+            return next(blocks)
+
+    def blocks(self, schema: Schema) -> Generator[FrameBlock, None, None]:
         """Return the rows in blocks (see `Source`)."""
         start = 0
         self._check_names()
-        for frame, num_rows in self._frames():
+        for frame, num_rows in self._frames(schema):
             unique_names(map(str, frame.columns), self.name)
             end = start + len(frame)
             yield _block(frame, schema, self.name, start, end / num_rows)
@@ -234,13 +254,14 @@ class ParquetSource:
             return
         unique_names(names, self.name)
 
-    def _frames(self) -> Iterator[tuple[pd.DataFrame, int]]:
+    def _frames(self, schema: Schema) -> Iterator[tuple[pd.DataFrame, int]]:
         """Yield the rows in pieces, each with the number of all of them."""
         start = 0
         try:
             with self._parquet.ParquetFile(self._path) as file:
                 index = PandasIndex.of(file.schema_arrow)
-                for batch in file.iter_batches(batch_size=BLOCK_ROWS, use_threads=False):
+                num_rows = _num_rows(schema, len(file.schema_arrow))
+                for batch in file.iter_batches(batch_size=num_rows, use_threads=False):
                     # Or texts that are no UTF-8 would come to light later.
                     batch.validate(full=True)
                     # Whole numbers with gaps would become floats, which lose digits; and what
@@ -262,6 +283,11 @@ def is_parquet(path: Path) -> bool:
             return False
         file.seek(-len(_MAGIC), os.SEEK_END)
         return file.read() == _MAGIC
+
+
+def _num_rows(schema: Schema, num_columns: int) -> int:
+    """Return how many rows a block has."""
+    return min(BLOCK_ROWS, most_rows(schema, num_columns))
 
 
 def _block(

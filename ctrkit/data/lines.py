@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import functools
 import itertools
-import re
+from array import array
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ctrkit.data import limits
 from ctrkit.data.bad_rows import BadRow, BadRowsError
+from ctrkit.data.records import Layout, records
 from ctrkit.data.table import Place, Table
 from ctrkit.data.tokens import Column, Keys, Tokens, smallest
 
 _NEWLINE = ord("\n")
 _RETURN = ord("\r")
 
-_NO_TEXT = re.compile("[\0\udc80-\udcff]")
-"""A zero byte, or what the error handler "surrogateescape" makes of a byte that is not UTF-8."""
-
 Bytes = npt.NDArray[np.uint8]
 
-
-@dataclass(frozen=True)
-class Layout:
-    """How the lines of one file are cut into cells.
-
-    Args:
-        columns: names of the cells of a line.
-        separator: character between two cells.
-        quote: character around cells; empty where quotes mean nothing.
-    """
-
-    columns: tuple[str, ...]
-    separator: str
-    quote: str
-
-
-def csv_options(separator: str, quote: str) -> dict[str, Any]:
-    """Return the options by which ``csv.reader`` understands such lines."""
-    if not quote:
-        return {"delimiter": separator, "quoting": csv.QUOTE_NONE}
-    return {"delimiter": separator, "quotechar": quote}
+_NO_LINES = np.empty(0, dtype=np.int64)
 
 
 def parse_lines(
@@ -61,14 +38,14 @@ def parse_lines(
         place: see `Place`.
 
     Raises:
-        BadRowsError: if lines are not text, or have another number of cells.
+        BadRowsError: if lines are not text, have another number of cells, or too long ones.
     """
     data = words.view(np.uint8)[:num_bytes]
     is_text = _is_text(data)
     cells = _cut(words, num_bytes, layout) if is_text else None
-    if cells is None:
-        if not _has_quotes(data, layout):
-            _check_lines(data, layout, is_text, place)
+    if cells is None and not has_quotes(data, layout):
+        _check_lines(data, layout, is_text, place)
+    if cells is None or cells.are_too_long():
         return _parse_by_csv(data.tobytes(), layout, wanted, place)
     found = {
         name: Column.from_cells(
@@ -77,7 +54,9 @@ def parse_lines(
         for index, name in enumerate(layout.columns)
         if name in wanted
     }
-    return Table(cells.starts.shape[1], found, lambda: _lines_of_rows(data, layout), place)
+    # Without the other cells, which are not needed any more.
+    lines = functools.partial(_lines_of_rows, cells.words, cells.num_bytes, cells.starts[0].copy())
+    return Table(cells.starts.shape[1], found, lines, place)
 
 
 def _is_text(data: Bytes) -> bool:
@@ -92,17 +71,31 @@ def _is_text(data: Bytes) -> bool:
     return True
 
 
-def _has_quotes(data: Bytes, layout: Layout) -> bool:
+def has_quotes(data: Bytes, layout: Layout) -> bool:
+    """Return whether there is a quote that may mean something."""
     return bool(layout.quote) and bool((data == ord(layout.quote)).any())
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """Where in `words` the cells start and end, both ``(C, N)``."""
+    """Where in the first bytes of `words` the cells start and end, both ``(C, N)``."""
 
     words: Keys
+    num_bytes: int
     starts: npt.NDArray[np.int32]
     ends: npt.NDArray[np.int32]
+
+    def are_too_long(self) -> bool:
+        """Return whether one of them is, or a row."""
+        if self.num_bytes <= limits.MAX_CELL_BYTES:
+            return False
+        lengths = map(_longest, self.starts, self.ends)
+        is_long_row = _longest(self.starts[0], self.ends[-1]) > limits.MAX_LINE_BYTES
+        return is_long_row or max(lengths) > limits.MAX_CELL_BYTES
+
+
+def _longest(starts: npt.NDArray[np.int32], ends: npt.NDArray[np.int32]) -> int:
+    return int((ends - starts).max(initial=0))
 
 
 def _cut(words: Keys, num_bytes: int, layout: Layout) -> _Cells | None:
@@ -124,21 +117,59 @@ def _cut(words: Keys, num_bytes: int, layout: Layout) -> _Cells | None:
         num_quotes = int(np.count_nonzero(data == ord(layout.quote))) - (
             0 if kept is None else int(np.count_nonzero(~kept))
         )
-    flat = np.flatnonzero(is_end)
     num_columns = len(layout.columns)
-    if len(flat) % num_columns or not len(flat):
+    blank = _NO_LINES
+    ends = _ends_of_rows(is_end, is_newline, num_columns)
+    if ends is None and num_columns > 1:  # else a blank line is a row with a missing cell
+        blank = _blank_lines(data, is_newline)
+        is_end[blank] = is_newline[blank] = False
+        ends = _ends_of_rows(is_end, is_newline, num_columns) if blank.size else None
+    if ends is None:
+        return None
+    starts = _starts_of_cells(ends, blank)
+    good = _drop_returns(data, starts, ends, blank)
+    if good and num_quotes:
+        good = _drop_quotes(data, starts, ends, ord(layout.quote), num_quotes)
+    return _Cells(words, len(data), starts, ends) if good else None
+
+
+def _ends_of_rows(
+    is_end: npt.NDArray[np.bool_], is_newline: npt.NDArray[np.bool_], num_columns: int
+) -> npt.NDArray[np.int32] | None:
+    """Return where the cells end, ``(C, N)``; None unless each line has one for each column."""
+    flat = np.flatnonzero(is_end)
+    if len(flat) % num_columns:
         return None
     ends = np.ascontiguousarray(flat.astype(np.int32).reshape(-1, num_columns).T)
     if not is_newline[ends[-1]].all() or np.count_nonzero(is_newline) != ends.shape[1]:
         return None
+    return ends
+
+
+def _blank_lines(data: Bytes, is_newline: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return the ends of the lines that hold nothing."""
+    is_blank = is_newline.copy()
+    is_blank[1:] &= is_newline[:-1]
+    if (data == _RETURN).any():
+        is_return = data == _RETURN
+        is_return[1:] &= is_newline[:-1]  # the first of its line
+        is_blank[1:] |= is_newline[1:] & is_return[:-1]
+    return np.flatnonzero(is_blank)
+
+
+def _starts_of_cells(
+    ends: npt.NDArray[np.int32], blank: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int32]:
     starts = np.empty_like(ends)
     starts[1:] = ends[:-1] + 1
-    starts[0, 0] = 0
-    starts[0, 1:] = ends[-1, :-1] + 1
-    good = _drop_returns(data, starts, ends)
-    if good and num_quotes:
-        good = _drop_quotes(data, starts, ends, ord(layout.quote), num_quotes)
-    return _Cells(words, starts, ends) if good else None
+    if ends.size:
+        starts[0, 0] = 0
+        starts[0, 1:] = ends[-1, :-1] + 1
+        # A row begins after the last of the blank lines before it, which is assigned last.
+        rows = np.searchsorted(ends[-1], blank)
+        is_before_row = rows < ends.shape[1]
+        starts[0, rows[is_before_row]] = blank[is_before_row] + 1
+    return starts
 
 
 def quotes_in_order(data: Bytes, layout: Layout) -> bool:
@@ -146,7 +177,7 @@ def quotes_in_order(data: Bytes, layout: Layout) -> bool:
 
     Then a line end lies within quotes just where the quotes before it are odd in number.
     """
-    if not _has_quotes(data, layout):
+    if not has_quotes(data, layout):
         return True
     quote, separator = ord(layout.quote), ord(layout.separator)
     at = np.flatnonzero(data == quote)
@@ -182,12 +213,18 @@ def compressed(data: Bytes, kept: npt.NDArray[np.bool_]) -> tuple[Keys, Bytes]:
     return words, shorter
 
 
-def _drop_returns(data: Bytes, starts: npt.NDArray[np.int32], ends: npt.NDArray[np.int32]) -> bool:
+def _drop_returns(
+    data: Bytes,
+    starts: npt.NDArray[np.int32],
+    ends: npt.NDArray[np.int32],
+    blank: npt.NDArray[np.int64],
+) -> bool:
     """Leave the return of a CRLF out of the last cells; False if there are other returns."""
     num_returns = np.count_nonzero(data == _RETURN)
     if num_returns:
         has_return = (data[ends[-1] - 1] == _RETURN) & (ends[-1] > starts[-1])
-        if np.count_nonzero(has_return) != num_returns:
+        num_blank = np.count_nonzero(data[blank[blank > 0] - 1] == _RETURN)
+        if np.count_nonzero(has_return) + num_blank != num_returns:
             return False
         ends[-1] -= has_return
     return True
@@ -211,14 +248,12 @@ def _drop_quotes(
     return True
 
 
-def _lines_of_rows(data: Bytes, layout: Layout) -> npt.NDArray[np.int64]:
-    """Return the line on which each row of a well-formed block begins, and the number of lines."""
-    is_newline = data == _NEWLINE
-    is_end = is_newline
-    if layout.quote:
-        is_end = is_newline & ~np.bitwise_xor.accumulate(data == ord(layout.quote))
-    lines = np.searchsorted(np.flatnonzero(is_newline), np.flatnonzero(is_end), side="right")
-    return np.concatenate([[0], lines])
+def _lines_of_rows(
+    words: Keys, num_bytes: int, starts: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int64]:
+    """Return the line on which each row begins, and the number of lines."""
+    newlines = np.flatnonzero(words.view(np.uint8)[:num_bytes] == _NEWLINE)
+    return np.append(np.searchsorted(newlines, starts), len(newlines))
 
 
 def _check_lines(data: Bytes, layout: Layout, is_text: bool, place: Place) -> None:
@@ -235,7 +270,10 @@ def _check_lines(data: Bytes, layout: Layout, is_text: bool, place: Place) -> No
     is_odd |= data == 0
     if not is_text:
         is_odd |= data >= 0x80
+    lengths = np.diff(ends, prepend=-1) - 1
     suspect = num_separators != len(layout.columns) - 1
+    suspect &= (lengths > 1) | ((lengths == 1) & (data[ends - 1] != _RETURN))  # not blank
+    suspect |= lengths > limits.MAX_CELL_BYTES
     suspect[np.searchsorted(ends, np.flatnonzero(is_odd))] = True
 
     def found() -> Iterator[BadRow]:
@@ -251,77 +289,12 @@ def _check_lines(data: Bytes, layout: Layout, is_text: bool, place: Place) -> No
         raise BadRowsError(place, itertools.chain([first], bad))
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Some lines that are one row.
-
-    Args:
-        start: first of its lines.
-        end: the line after its last.
-        cells: its cells, of which there are as many as columns; blank lines have none.
-    """
-
-    start: int
-    end: int
-    cells: list[str]
-
-
-def records(data: bytes, layout: Layout, *, goes_on: bool = False) -> Iterator[Record | BadRow]:
-    """Cut lines into rows by ``csv``.
-
-    Where quotes are not closed, or stand where none may be, the row is bad, and only its first
-    line is taken for it: the next line begins another, so that one quote too many does not cost
-    the rest of the file. A row that is well-formed but not as it must be is bad with all its lines.
-
-    Args:
-        data: whole lines.
-        layout: how a line is cut.
-        goes_on: more lines follow, so that a row of which the end is missing may not be bad; the
-            last rows are left out from there on, unless it is the first.
-    """
-    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
-    is_text = _NO_TEXT.search(text) is None
-    stream = io.StringIO(text, newline="\n")
-    hint = '; if quotes mean nothing in this file, set quote = "" in the schema'
-    start = position = 0
-    while position < len(text):
-        first = start
-        reader = csv.reader(
-            iter(stream.readline, ""), strict=True, **csv_options(layout.separator, layout.quote)
-        )
-        try:
-            for cells in reader:
-                end = first + reader.line_num
-                yield _judged(Record(start, end, cells), len(layout.columns), is_text)
-                start, position = end, stream.tell()
-        except csv.Error as error:
-            if goes_on and start and stream.tell() == len(text):
-                return
-            yield BadRow(start, start + 1, f"{error}{hint * bool(layout.quote)}")
-            stream.seek(position)
-            stream.readline()
-            start, position = start + 1, stream.tell()
-
-
-def _judged(record: Record, num_columns: int, is_text: bool) -> Record | BadRow:
-    cells = record.cells or [""] * (num_columns == 1)
-    no_text = None if is_text else _NO_TEXT.search("".join(cells))
-    if no_text and no_text[0] == "\0":
-        reason = "text must not hold a zero byte; is the file UTF-16?"
-    elif no_text:
-        byte = ord(no_text[0]) - 0xDC00
-        reason = f"text must be UTF-8, got byte 0x{byte:02x}; convert the file first"
-    elif cells and len(cells) != num_columns:
-        reason = f"must have {num_columns} columns, got {len(cells)}"
-    else:
-        return Record(record.start, record.end, cells)
-    return BadRow(record.start, record.end, reason)
-
-
 def _parse_by_csv(data: bytes, layout: Layout, wanted: Collection[str], place: Place) -> Table:
-    """Do the same slowly; this also skips blank lines, and finds the lines that are wrong."""
-    rows: list[list[str]] = []
-    lines: list[int] = []
+    """Do the same slowly; this finds the lines that are wrong, and knows quotes in odd places."""
+    columns = [
+        (index, _Distinct(name)) for index, name in enumerate(layout.columns) if name in wanted
+    ]
+    lines = array("q")
     num_lines = 0
     found = records(data, layout)
     for record in found:
@@ -329,21 +302,27 @@ def _parse_by_csv(data: bytes, layout: Layout, wanted: Collection[str], place: P
             others = (other for other in found if isinstance(other, BadRow))
             raise BadRowsError(place, itertools.chain([record], others))
         if record.cells:
-            rows.append(record.cells)
+            for index, column in columns:
+                column.add(record.cells[index])
             lines.append(record.start)
         num_lines = record.end
-    columns = {}
-    for index, name in enumerate(layout.columns):
-        if name in wanted:
-            codes, texts = _distinct([row[index] for row in rows])
-            columns[name] = Column(smallest(codes, len(texts)), Tokens.from_texts(texts))
-    return Table(len(rows), columns, lambda: np.array([*lines, num_lines]), place)
+    tables = {column.name: column.column() for _, column in columns}
+    return Table(len(lines), tables, lambda: np.array([*lines, num_lines]), place)
 
 
-def _distinct(texts: list[str]) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """Return the distinct texts in order of appearance, and for each text which of them it is."""
-    known: dict[str, int] = {}
-    codes = np.fromiter(
-        (known.setdefault(text, len(known)) for text in texts), dtype=np.int64, count=len(texts)
-    )
-    return codes, list(known)
+class _Distinct:
+    """Texts, told as which of the distinct ones they are, which takes less memory than they do."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._known: dict[str, int] = {}
+        self._codes = array("I")
+
+    def add(self, text: str) -> None:
+        """Take the text of the next row."""
+        self._codes.append(self._known.setdefault(text, len(self._known)))
+
+    def column(self) -> Column:
+        """Return all of them."""
+        codes = np.array(self._codes, dtype=np.uint32)
+        return Column(smallest(codes, len(self._known)), Tokens.from_texts(list(self._known)))

@@ -6,10 +6,11 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from ctrkit.data.encode import (
     SCHEMA_FILE,
     Encoder,
     check_columns,
+    check_header,
     check_version,
     entry_of,
     needed_columns,
@@ -34,7 +36,7 @@ from ctrkit.data.encode import (
     read_schema_file,
 )
 from ctrkit.data.estimates import preparation_disk
-from ctrkit.data.folder import TemporaryFolder, new_folder
+from ctrkit.data.folder import TemporaryFolder, check_replaceable, new_folder
 from ctrkit.data.passes import (
     CountedBlock,
     StoredBlock,
@@ -51,7 +53,7 @@ from ctrkit.data.skip import (
     most_bad_rows,
     read_good_rows,
 )
-from ctrkit.data.sources import PathLike, SourceLike, open_sources, resolve_schema
+from ctrkit.data.sources import PathLike, SourceLike, check_streams, open_sources, resolve_schema
 from ctrkit.data.split import (
     PARTS,
     Fractions,
@@ -100,7 +102,7 @@ def prepare(
     is damaged or made from something else is replaced.
 
     Args:
-        source: path of a file, list of paths, or a DataFrame.
+        source: path of a file, list of paths, or a DataFrame; ``"-"`` is standard input.
         out: folder to make; None for a temporary one that lives as long as what is returned.
         schema: a `Schema` or the path of a ``schema.toml``; None for the format's, or a guess.
         valid: files or frame of validation rows; None to cut them from the source.
@@ -124,21 +126,38 @@ def prepare(
     """
     config = PrepareConfig(**options)
     skip = config.bad_rows != "error"
-    resolved = resolve_schema(
-        source, format=config.format, schema=schema, label=config.label, skip=skip
-    )
-    if config.min_count is not None:
-        resolved = dataclasses.replace(resolved, min_count=config.min_count)
     sources = {
         part: open_sources(given, format=config.format, skip=skip)
         for part, given in zip(PARTS, (source, valid, test), strict=True)
         if given is not None
     }
+    _check_streams(sources, out, force=config.force)
+    resolved = resolve_schema(
+        sources["train"], format=config.format, schema=schema, label=config.label, skip=skip
+    )
+    if config.min_count is not None:
+        resolved = dataclasses.replace(resolved, min_count=config.min_count)
     job = _Preparation(config, resolved, sources, progress or (lambda _: None))
     if out is None:
         folder = TemporaryFolder(Path(tempfile.mkdtemp(prefix="ctrkit-")))
         return job.run(folder.path / "data", durable=False).keep(folder)
     return job.run(Path(out), durable=True)
+
+
+def _check_streams(
+    sources: Mapping[str, Sequence[Source]], out: PathLike | None, *, force: bool
+) -> None:
+    """Refuse, before anything is read, a stream that would have to be read twice."""
+    opened = list(itertools.chain.from_iterable(sources.values()))
+    check_streams(opened)
+    name = next((source.name for source in opened if source.stream is not None), None)
+    if name is None or out is None or force:
+        return
+    if Path(out).is_dir() and any(Path(out).iterdir()):
+        raise FileExistsError(
+            f"{out} exists, and {name}, which can be read only once, cannot be compared with what "
+            "it holds; name another folder, or replace it with force"
+        )
 
 
 @dataclass
@@ -157,6 +176,8 @@ class _Preparation:
         existing = self._existing(out)
         if existing is not None:
             return existing
+        if out.exists():  # to be replaced, with force
+            check_replaceable(out)
         if self.config.check_space:
             self._check_space(out, with_times=time_field is not None)
         with new_folder(out, force=self.config.force, durable=durable) as folder:
@@ -174,6 +195,10 @@ class _Preparation:
             encoder.save(folder, extra={"prepared": self._info(counted, sums, skipped)})
             del encoder  # or its vocabularies would be there twice
         return load(out, check=False)
+
+    def _has_streams(self) -> bool:
+        opened = itertools.chain.from_iterable(self.sources.values())
+        return any(source.stream is not None for source in opened)
 
     def _check_space(self, out: Path, *, with_times: bool) -> None:
         sources = [source for part in self.sources.values() for source in part]
@@ -244,6 +269,8 @@ class _Preparation:
             if self.config.force:
                 return None
             raise FileExistsError(f"{error}; or replace it with force") from error
+        if self._has_streams():  # with force, see `_check_streams`
+            return None
         if fingerprint == self._fingerprint():
             try:
                 data = load(out)
@@ -314,7 +341,9 @@ class _Preparation:
         return read_good_rows(block, read, bad_rows.add), bad_rows
 
     def _check_columns(self, block: Block, time_field: Field | None) -> None:
-        known = {self.schema.label, *(field.name for field in self.schema.fields)}
+        names = [self.schema.label, *(field.name for field in self.schema.fields)]
+        check_header(block, names)
+        known = set(names)
         for name in block.columns:
             if name not in known:
                 raise ValueError(

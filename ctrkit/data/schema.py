@@ -15,8 +15,8 @@ import numpy as np
 
 from ctrkit.data.times import check_pattern
 from ctrkit.fields import NUM_RESERVED_IDS
-from ctrkit.files import load_toml, parse_toml
 from ctrkit.options import (
+    MAX_COLUMNS,
     check_choice,
     check_positive,
     from_mapping,
@@ -25,6 +25,7 @@ from ctrkit.options import (
     shown,
     suggest,
 )
+from ctrkit.toml import load_toml, parse_toml
 
 CATEGORICAL = "categorical"
 INTEGER = "integer"
@@ -52,10 +53,6 @@ TIME_FORMATS = ("iso", "epoch")
 DEFAULT_SEPARATOR = "|"
 DEFAULT_MAX_SLOTS = 10
 LARGEST_MAX_SLOTS = 1_000
-
-MAX_COLUMNS = 20_000
-"""Columns that a log may have: each costs some milliseconds and tens of kilobytes, with any number
-of rows."""
 
 MAX_ID_COLUMNS = 100_000
 """Id columns of all fields: a row of so many takes 400 KB."""

@@ -44,7 +44,8 @@ def read_rows(
     it is left early, and they end at once.
 
     Args:
-        source: path of a file, list of paths, or a DataFrame; written as the schema says.
+        source: path of a file, list of paths, or a DataFrame; written as the schema says;
+            ``"-"`` is standard input.
         encoder: of a run or of prepared data.
         label: ``"auto"``: with labels where the rows have them, ``"require"`` or ``"ignore"``.
         chunk_rows: rows of a chunk, at most.

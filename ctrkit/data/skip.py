@@ -80,6 +80,16 @@ def _marked(
         yield block.skipped(row)
 
 
+def remove_list(path: Path) -> None:
+    """Remove the list of rows that an earlier command has skipped, and no other file."""
+    header = "\t".join(SKIPPED_COLUMNS).encode()
+    if path.is_file():
+        with path.open("rb") as file:
+            is_list = file.readline().rstrip(b"\n") == header
+        if is_list:
+            path.unlink()
+
+
 class Listing:
     """The skipped rows of a block, put aside in files, for a block may hold millions of them.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -50,17 +50,17 @@ def open_sources(
     block_bytes: int | None = None,
     skip: bool = False,
 ) -> list[Source]:
-    """Return the files or the frame that `source` names.
+    """Return the files, streams or the frame that `source` names; nothing is read from streams.
 
     Args:
-        source: path, paths or frame.
+        source: path, paths or frame; ``"-"`` is standard input.
         format: see `FORMATS`; None to go by the name of the file.
         block_bytes: size of the blocks of a text file, see `TextSource`.
         skip: whether bad rows will be left out.
 
     Raises:
         FileNotFoundError: if a file does not exist.
-        ValueError: if no file is named, or the format is unknown.
+        ValueError: if no file is named, a stream twice, or the format is unknown.
         ImportError: if Parquet is wanted and pyarrow is not installed.
     """
     if format is not None:
@@ -70,7 +70,23 @@ def open_sources(
     paths = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     if not paths:
         raise ValueError("source must name at least one file, got none")
-    return [_open(path, format, block_bytes, skip) for path in paths]
+    opened = [_open(path, format, block_bytes, skip) for path in paths]
+    check_streams(opened)
+    return opened
+
+
+def check_streams(opened: Iterable[Source]) -> None:
+    """Raise ``ValueError`` if a stream is named twice, for it can be read only once."""
+    names: dict[Hashable, str] = {}
+    for source in opened:
+        if source.stream is None:
+            continue
+        if source.stream in names:
+            both = dict.fromkeys((names[source.stream], source.name))
+            raise ValueError(
+                f"{' and '.join(both)} can be read only once, and must be named once, got twice"
+            )
+        names[source.stream] = source.name
 
 
 def _open(
@@ -86,17 +102,17 @@ def _open(
 
 
 def resolve_schema(
-    source: SourceLike,
+    opened: Sequence[Source],
     *,
     format: str | None = None,  # noqa: A002
     schema: Schema | PathLike | None = None,
     label: str | None = None,
     skip: bool = False,
 ) -> Schema:
-    """Return the schema to read a source with: the given one, the format's, or an inferred one.
+    """Return the schema to read sources with: the given one, the format's, or an inferred one.
 
     Args:
-        source: path, paths or frame.
+        opened: the sources; the first is looked at where there is no schema.
         format: see `FORMATS`; None to go by the name of the file.
         schema: a `Schema`, the path of a ``schema.toml``, or None.
         label: name of the label column, if another than the schema's.
@@ -112,7 +128,7 @@ def resolve_schema(
     elif format in _BUILT_IN:
         found = _BUILT_IN[format]
     else:
-        return infer_schema(source, format=format, label=label, skip=skip)
+        return _inferred(opened[0], format, label, skip)
     return found if label is None else found.with_label(label)
 
 
@@ -129,7 +145,8 @@ def infer_schema(
     of dates are timestamps, and a column called label, click or target is the label.
 
     Args:
-        source: path, paths or frame.
+        source: path, paths or frame. Of a stream, the first rows are taken and lost; `prepare` and
+            the command line guess the schema of a stream, and read it all the same.
         format: see `FORMATS`; None to go by the name of the file.
         label: name of the label column.
         skip: leave out rows of another number of columns, that are not text, or without a label
@@ -144,10 +161,17 @@ def infer_schema(
         >>> schema.label, [(field.name, field.kind) for field in schema.fields]
         ('click', [('user', 'categorical'), ('price', 'numeric')])
     """
-    opened = open_sources(source, format=format, skip=skip)[0]
-    separator = "," if isinstance(source, pd.DataFrame) else _separator(opened, format)
-    reading = Schema((Field("any"),), label="", separator=separator)
-    block = next(iter(opened.blocks(reading)))
+    return _inferred(open_sources(source, format=format, skip=skip)[0], format, label, skip)
+
+
+def _inferred(
+    opened: Source,
+    format: str | None,  # noqa: A002
+    label: str | None,
+    skip: bool,
+) -> Schema:
+    reading = Schema((Field("any"),), label="", separator=_separator(opened, format))
+    block = opened.first_block(reading)
     chosen = _label(opened.name, block.columns) if label is None else label
     if chosen not in block.columns:
         raise ValueError(
@@ -202,14 +226,15 @@ def _label(name: str, columns: Sequence[str]) -> str:
 
 
 def _separator(opened: Source, format: str | None) -> str:  # noqa: A002
-    if isinstance(opened, ParquetSource) or format == "csv":
+    if isinstance(opened, (FrameSource, ParquetSource)) or format == "csv":
         return ","
     suffixes = Path(opened.name).suffixes
     if format == "tsv" or (format is None and ".tsv" in suffixes):
         return "\t"
     if format is None and ".csv" in suffixes:
         return ","
+    known = [name for name in FORMATS if opened.stream is None or name != "parquet"]
     raise ValueError(
         f"{opened.name}: the format cannot be told from its name; "
-        f"name one of {', '.join(FORMATS)}, or give a schema"
+        f"name one of {', '.join(known)}, or give a schema"
     )

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ctrkit.data.encode import Encoder
 from ctrkit.files import hex_crc32
+from ctrkit.options import shown
 
 IDS_FILE = "ids.npy"
 LABELS_FILE = "labels.npy"
@@ -50,8 +51,9 @@ def check_rows(
         found = _checked_crc32(folder / name, array, checks[name])
         if found != sums.get(name):
             raise ValueError(
-                f"{folder / name} is damaged: its checksum is {found}, and was {sums.get(name)} "
-                "when it was written; copy it again, or prepare the log again with force"
+                f"{folder / name} is damaged: its checksum is {found}, and was "
+                f"{shown(sums.get(name))} when it was written; copy it again, or prepare the "
+                "log again with force"
             )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from ctrkit.data import limits
 from ctrkit.data.bad_rows import BadRow, BadRowsError, SkippedRow
 from ctrkit.data.schema import Schema
 from ctrkit.data.tokens import Column
@@ -34,6 +35,18 @@ class Table:
     columns: Mapping[str, Column]
     lines: Callable[[], npt.NDArray[np.int64]]
     place: Place
+
+    def refuse_long_cells(self) -> None:
+        """Raise `BadRowsError` where a cell is longer than a log may have it."""
+        for name, column in self.columns.items():
+            tokens = column.tokens
+            is_long = np.diff(tokens.long_ends, prepend=0) > limits.MAX_CELL_BYTES
+            if is_long.any():
+                is_bad = np.zeros(len(tokens), dtype=np.bool_)
+                is_bad[tokens.long_at[is_long]] = True
+                self.refuse(
+                    name, is_bad, f"at most {limits.shown_size(limits.MAX_CELL_BYTES)} long"
+                )
 
     def refuse(self, name: str, is_bad: npt.NDArray[np.bool_], must: str) -> NoReturn:
         """Raise `BadRowsError` for the rows whose cell is one of the bad tokens."""
@@ -65,6 +78,10 @@ class Block(Protocol):
         """Names of its columns."""
 
     @property
+    def unit(self) -> str:
+        """What its rows are counted in: ``"line"`` of a text, ``"row"`` of a frame."""
+
+    @property
     def fraction(self) -> float:
         """How much of the source lies before the end of the block, 0 to 1."""
 
@@ -90,19 +107,37 @@ class Block(Protocol):
 
 
 class Source(Protocol):
-    """One file or frame."""
+    """One file, stream or frame."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def stream(self) -> Hashable | None:
+        """What tells a stream, which can be read only once, from all others; else None."""
+
+    def first_block(self, schema: Schema) -> Block:
+        """Return the first rows, which `blocks` will return again.
+
+        Raises:
+            ValueError: see `blocks`.
+        """
 
     def blocks(self, schema: Schema) -> Iterator[Block]:
         """Return the rows in order, in pieces of bounded size.
 
         Raises:
-            ValueError: if there are no rows, or the columns are not those of the schema.
+            ValueError: if there are no rows, or the columns are not those of the schema; if it is a
+                stream that has been read.
         """
 
     def about_rows(self, schema: Schema) -> int | None:
         """Return about how many rows there are, without reading all; None where that is unknown."""
 
     def content_hash(self) -> str:
-        """Return a hash of everything in the source; free once `blocks` has reached its end."""
+        """Return a hash of everything in the source; free once `blocks` has reached its end.
+
+        Raises:
+            ValueError: if it is a stream that has not been read.
+        """

@@ -81,7 +81,7 @@ def teacher_logits(teacher: Teacher, data: Any) -> TeacherLogits:
 def valid_rows(data: Any) -> Examples | None:
     """Return the validation rows of data, None where there are none."""
     valid: Examples | None = getattr(data, "valid", None)
-    return None if valid is None or len(valid.labels) == 0 else valid
+    return None if valid is None or len(valid.labels) == len(valid.ids) == 0 else valid
 
 
 def check_keepable(data: PreparedData) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ctrkit.models.distillation import CTR_WEIGHT, KD_WEIGHT
-from ctrkit.options import check_choice, check_not_negative, check_positive, check_types, option
+from ctrkit.options import (
+    check_between,
+    check_choice,
+    check_factor,
+    check_positive,
+    check_types,
+    option,
+)
 from ctrkit.training import TrainConfig
 
 LOSSES = {"logits": (CTR_WEIGHT, KD_WEIGHT), "soft_labels": (0.1, 0.9)}
@@ -19,6 +26,9 @@ DISTILL_RATE = 5.0
 
 FINETUNE_RATE = 0.025
 """Step size of fine-tuning for that of training: with a tenth, the table overfits at once."""
+
+TEMPERATURES = (1e-3, 1e4)
+"""Lowest and highest temperature: beyond them, float32 tells no soft labels apart."""
 
 TABLES = ("auto", "copy", "own")
 SELECTIONS = ("agreement", "auc")
@@ -82,6 +92,7 @@ class DistillConfig:
         check_choice("student_table", self.student_table, TABLES)
         check_choice("select_by", self.select_by, SELECTIONS)
         check_positive(temperature=self.temperature)
+        check_between(*TEMPERATURES, temperature=self.temperature)
         if self.temperature != 1 and self.kd_loss == "logits":
             raise ValueError(
                 f"temperature must be 1 with kd_loss 'logits', got {self.temperature!r}; "
@@ -89,7 +100,7 @@ class DistillConfig:
             )
         for name in ("ctr_weight", "kd_weight"):
             if getattr(self, name) is not None:
-                check_not_negative(**{name: getattr(self, name)})
+                check_factor(**{name: getattr(self, name)})
         if self.weights == (0, 0):
             raise ValueError("ctr_weight and kd_weight must not both be 0: nothing is learnt")
         for phase in ("distill", "finetune"):

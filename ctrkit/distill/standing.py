@@ -16,7 +16,7 @@ from ctrkit.distill.teachers import compute_logits
 from ctrkit.models import CTRModel
 from ctrkit.models.cost import cost_of
 from ctrkit.training import compute_metrics, probabilities
-from ctrkit.training.latency import latency
+from ctrkit.training.latency import latencies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class Standing:
         net_parameters: all its other numbers; none is masked or unused.
         multiply_adds: those of its matrix products, for one row.
         seconds_per_row: median, by the number of rows of a request.
+        seconds_per_row_quartiles: the quartiles around it, half of the requests lying between.
         bytes_on_disk: of its checkpoint.
         agreement: with the teacher; None for the teacher itself.
     """
@@ -42,6 +43,7 @@ class Standing:
     net_parameters: int
     multiply_adds: int
     seconds_per_row: dict[int, float]
+    seconds_per_row_quartiles: dict[int, tuple[float, float]]
     bytes_on_disk: int
     agreement: Agreement | None
 
@@ -65,7 +67,8 @@ def standings(columns: Sequence[Column], rows: Dataset, *, what: str) -> tuple[S
     labels = np.asarray(rows.labels)
     theirs: NDArray[np.float32] | None = None
     found = []
-    for name, models, files in columns:
+    times = latencies([models for _, models, _ in columns], rows)
+    for (name, models, files), by_size in zip(columns, times, strict=True):
         logits = compute_logits(models, rows, what=what)
         metrics = compute_metrics(labels, probabilities(logits))
         costs = [cost_of(model) for model in models]
@@ -77,7 +80,10 @@ def standings(columns: Sequence[Column], rows: Dataset, *, what: str) -> tuple[S
                 table_parameters=sum(cost.table_parameters for cost in costs),
                 net_parameters=sum(cost.net_parameters for cost in costs),
                 multiply_adds=sum(cost.multiply_adds for cost in costs),
-                seconds_per_row=latency(models, rows),
+                seconds_per_row={size: found.median for size, found in by_size.items()},
+                seconds_per_row_quartiles={
+                    size: (found.low, found.high) for size, found in by_size.items()
+                },
                 bytes_on_disk=sum(file.stat().st_size for file in files),
                 agreement=None if theirs is None else agreement(logits, theirs),
             )

@@ -16,7 +16,7 @@ from ctrkit import __version__
 from ctrkit.models import MODELS, CTRModel
 from ctrkit.options import to_mapping
 from ctrkit.training import score_stream
-from ctrkit.training.batches import Examples
+from ctrkit.training.batches import Examples, check_inputs
 from ctrkit.training.scoring import blocks_of, eval_mode, joined
 
 CALLABLE_ROWS = 4096
@@ -65,6 +65,7 @@ def compute_logits(teacher: Teacher, rows: Examples, *, what: str) -> NDArray[np
         ValueError: if an id is out of range, a callable returns another shape, or a logit is not
             finite; names the row.
     """
+    check_inputs(rows)
     models = models_of(teacher)
     parts: Iterable[NDArray[Any]]
     if models is not None:
@@ -72,7 +73,7 @@ def compute_logits(teacher: Teacher, rows: Examples, *, what: str) -> NDArray[np
         parts = (np.stack(chunk).mean(axis=0, dtype=np.float64) for chunk in chunks)
     else:
         parts = _called(teacher, rows)
-    logits = joined(parts, len(rows.labels))
+    logits = joined(parts, len(rows.ids))
     is_bad = ~np.isfinite(logits)
     if is_bad.any():
         row = int(np.flatnonzero(is_bad)[0])

@@ -49,7 +49,7 @@ class _Dropout(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
-        num_dropped = round(share * CHOICES)
+        num_dropped = min(round(share * CHOICES), CHOICES - 1)  # or nothing would be left
         draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
         draws.random_(-(2**63), None, generator=_source.generator)
         bits = draws.view(torch.int16)[: x.numel()].view(x.shape)

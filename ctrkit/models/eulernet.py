@@ -17,7 +17,7 @@ from ctrkit.models.complex_plane import (
     rectangular,
 )
 from ctrkit.models.dropout import dropout
-from ctrkit.options import check_choice, check_fraction, check_layers, check_not_negative
+from ctrkit.options import check_choice, check_factor, check_fraction, check_layers
 
 IMPLICIT_INITS: dict[str, Callable[[Tensor], Tensor]] = {
     "normal_0.01": lambda weight: nn.init.normal_(weight, std=0.01),
@@ -204,7 +204,7 @@ class EulerNet(CTRModel):
     ) -> None:
         super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
         check_fraction(dropout_ex=dropout_ex, dropout_im=dropout_im)
-        check_not_negative(reg_weight=reg_weight)
+        check_factor(reg_weight=reg_weight)
         if orders is None:
             orders = [self.num_fields, self.num_fields]
         check_layers("orders", orders)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ctrkit.models.base import Batch, CTRModel
 from ctrkit.models.distillation import CTR_WEIGHT, KD_WEIGHT, student_loss
 from ctrkit.models.shared_table import check_same_table, take_table
-from ctrkit.options import check_choice, check_not_negative
+from ctrkit.options import check_choice, check_factor
 
 PHASES = ("teacher_training", "distillation", "finetuning")
 
@@ -67,7 +67,7 @@ class KD_DAGFM(nn.Module):  # noqa: N801 - the name that users of RecBole know
     ) -> None:
         super().__init__()
         check_choice("phase", phase, PHASES)
-        check_not_negative(ctr_weight=ctr_weight, kd_weight=kd_weight)
+        check_factor(ctr_weight=ctr_weight, kd_weight=kd_weight)
         if teacher is student:
             raise ValueError("teacher and student must be two models, got one object for both")
         if phase == "distillation":

@@ -19,7 +19,8 @@ from ctrkit.data import PreparedData
 from ctrkit.files import save_json
 from ctrkit.models import MODELS, CTRModel, build_model
 from ctrkit.models.catalog import blueprint
-from ctrkit.options import to_mapping
+from ctrkit.options import printable, shortened, shown, to_mapping
+from ctrkit.serving.finite import measure
 from ctrkit.serving.fit import check_fits_memory
 from ctrkit.serving.folder import (
     CHECKPOINTS,
@@ -39,8 +40,8 @@ from ctrkit.training import (
     TrainConfig,
     Trainer,
     TrainResult,
-    evaluate,
 )
+from ctrkit.training.batches import check_examples
 from ctrkit.training.checkpoints import remove_unfinished, unfinished
 from ctrkit.training.config import CHECKPOINT_OPTIONS
 from ctrkit.training.trainer import check_rows, require_both_classes
@@ -96,7 +97,8 @@ def train_run(
         ValueError: if an option is wrong, a part of the data has one class only, or the run to go
             on with is another one.
         Interrupted: on Ctrl-C or SIGTERM, once a checkpoint is written.
-        FloatingPointError: if the loss is not finite.
+        FloatingPointError: if the loss is not finite; or if the score of a validation or test row
+            is not, after the run is written with its other figures.
     """
     config = config or TrainConfig()
     claim(Path(out), force=force, resume=resume)
@@ -123,6 +125,7 @@ def check_parts(data: PreparedData) -> None:
     """
     check_rows(data.train, data.valid if len(data.valid) else None)
     if len(data.test):
+        check_examples(data.test, "test rows")
         require_both_classes("test rows", data.test)
 
 
@@ -163,12 +166,14 @@ def record_run(
     Raises:
         FileExistsError: if another process is writing the folder.
         ValueError: if the checkpoint is of another run.
+        FloatingPointError: see `train_run`.
     """
     made_of = recipe(model, config, more or {})
     out.mkdir(parents=True, exist_ok=True)
     with only_writer(out):
         if resume and unfinished(out / CHECKPOINTS):
             _check_same_run(out, made_of, data)
+            data.encoder.save(out)  # where a file of it is missing, the run could not be opened
         else:
             _begin(out, made_of, data, command)
         watchers = [_HistoryWriter(out / "history.csv"), *observers]
@@ -179,15 +184,30 @@ def record_run(
             )
         else:
             result = fit(model, watchers, out / CHECKPOINTS, resume)
-        evaluations = {
-            name: evaluate(model, rows)
-            for name, rows in {"valid": data.valid, "test": data.test}.items()
-            if len(rows)
-        }
+        evaluations, failed = _evaluate(model, data)
         figures = {name: metrics.to_dict() for name, metrics in evaluations.items()}
         save_json(out / METRICS, {**figures, **result.to_dict()})
         remove_unfinished(out / CHECKPOINTS)
+        if failed is not None:
+            raise FloatingPointError(
+                f"{out} is trained and written, but has not all figures: {failed}"
+            )
         return Outcome(model=model, result=result, evaluations=evaluations)
+
+
+def _evaluate(
+    model: CTRModel, data: PreparedData
+) -> tuple[dict[str, Metrics], FloatingPointError | None]:
+    """Return the figures on validation and test rows, and why those of a part are missing."""
+    found: dict[str, Metrics] = {}
+    failed = None
+    for name, rows in {"valid": data.valid, "test": data.test}.items():
+        if len(rows):
+            try:
+                found[name] = measure(model, rows, f"{name} rows of {data.path}")
+            except FloatingPointError as error:
+                failed = failed or error
+    return found, failed
 
 
 def _begin(
@@ -242,11 +262,14 @@ def difference(
         theirs = had.get(section)
         if not isinstance(ours, dict) or not isinstance(theirs, dict):
             if theirs != ours:
-                return f"{section} {theirs!r}, not {ours!r}"
+                return f"{section} {shown(theirs)}, not {shown(ours)}"
             continue
+        if section == "train":  # a run before there was an option had what is now its default
+            theirs = {**to_mapping(TrainConfig()), **theirs}
         for name in [*ours, *(theirs.keys() - ours.keys())]:
             if theirs.get(name) != ours.get(name) and name not in CHECKPOINT_OPTIONS:
-                return f"{section} {name} {theirs.get(name)!r}, not {ours.get(name)!r}"
+                values = f"{shown(theirs.get(name))}, not {shown(ours.get(name))}"
+                return f"{section} {printable(shortened(name))} {values}"
     return None
 
 

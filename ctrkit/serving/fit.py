@@ -1,17 +1,12 @@
-"""Does a model fit the memory, or a checkpoint the model? Asked before anything is allocated."""
+"""Check that a model fits in memory, before anything is allocated."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ctrkit.fields import Cardinalities
-from ctrkit.models import CTRModel
 from ctrkit.models.catalog import blueprint
-from ctrkit.options import shown
 from ctrkit.training.memory import memory_bytes
 
 
@@ -31,34 +26,3 @@ def check_fits_memory(name: str, cardinalities: Cardinalities, options: Mapping[
             f"got {needed / 1e9:,.1f} GB; reduce embedding_dim or the sizes of the layers, or give "
             "rare categories one id (min_count, hash_buckets)"
         )
-
-
-def check_weights(path: Path, found: Any, model: CTRModel) -> dict[str, Tensor]:
-    """Return what a checkpoint holds for a model, where it has the model's names and shapes.
-
-    Args:
-        path: the checkpoint, for messages.
-        found: its weights; each is backed by bytes of the file (see `load_tensors`).
-        model: the model, or its `blueprint`.
-
-    Raises:
-        ValueError: if a weight is missing, is of another shape or type, or is one too many.
-    """
-    wanted = model.state_dict()
-    if not isinstance(found, Mapping):
-        raise ValueError(f"{path} must hold the weights of this run, got {shown(found)}")
-    for name in [*wanted, *found]:
-        theirs, ours = _describe(found.get(name)), _describe(wanted.get(name))
-        if theirs != ours:
-            raise ValueError(
-                f"{path} must hold the weights of this run: {name} must be {ours}, got {theirs}"
-            )
-    return dict(found)
-
-
-def _describe(weights: Any) -> str:
-    if weights is None:
-        return "nothing"
-    if not isinstance(weights, Tensor):
-        return f"a {type(weights).__name__}"
-    return f"{str(weights.dtype).removeprefix('torch.')} of shape {tuple(weights.shape)}"

@@ -17,7 +17,7 @@ from ctrkit.files import part_of
 from ctrkit.models import CTRModel, build_model
 from ctrkit.models.catalog import blueprint
 from ctrkit.options import shown
-from ctrkit.serving.fit import check_weights
+from ctrkit.serving.finite import check_finite_weights, finite, measure
 from ctrkit.serving.folder import (
     CHECKPOINTS,
     CONFIG,
@@ -28,8 +28,8 @@ from ctrkit.serving.folder import (
 )
 from ctrkit.serving.gaps import Gaps
 from ctrkit.space import check_memory
-from ctrkit.training import Metrics, compute_metrics, evaluate, probabilities, score_stream
-from ctrkit.training.checkpoint import load_tensors
+from ctrkit.training import Metrics, compute_metrics, probabilities, score_stream
+from ctrkit.training.checkpoint import load_weights
 from ctrkit.training.compute import choose_device
 from ctrkit.training.estimates import SCORED_ROW_BYTES, table_bytes
 from ctrkit.training.memory import free_memory
@@ -59,7 +59,8 @@ class Run:
     Raises:
         SpaceError: if its table needs more memory than is free.
         FileNotFoundError: if the folder is no run, or the run did not finish.
-        ValueError: if a file is damaged, of another run, or of another format version.
+        ValueError: if a file is damaged, of another run, or of another format version, or a weight
+            is not finite.
     """
 
     def __init__(
@@ -84,6 +85,8 @@ class Run:
         options = entry_of(self.config, "model", "options", where=where, kind=dict)
         entries = entry_of(self.config, "model", "cardinalities", where=where, kind=list)
         try:
+            if len(entries) != len(self.encoder.field_names):  # there may be millions
+                raise ValueError("its fields must be those of the schema beside it")
             fields = tuple(shape_from_json(entry) for entry in entries)
             if fields != tuple(self.encoder.cardinalities):
                 raise ValueError("its fields must be those of the schema beside it")
@@ -96,9 +99,10 @@ class Run:
         if not path.exists():
             raise FileNotFoundError(f"{self.folder} is no whole run: it has no {path.name}")
         # Before the model is built: what a stranger's options ask for, the file must hold.
-        weights = check_weights(path, load_tensors(path).get("model"), planned)
+        weights = load_weights(path, planned)
         model = build_model(name, fields, options, where=f"{where}: model")
         model.load_state_dict(weights)
+        check_finite_weights(path, model)
         return model
 
     def _require_memory(self, what: str, needed: int) -> None:
@@ -110,6 +114,7 @@ class Run:
 
         Raises:
             ValueError: if a column is missing or a value cannot be read.
+            FloatingPointError: if a score is not finite, naming the row.
         """
         if len(frame) == 0:
             return np.empty(0)
@@ -135,6 +140,7 @@ class Run:
         Raises:
             FileNotFoundError: if a file does not exist.
             ValueError: if a row cannot be read, naming file, line and column.
+            FloatingPointError: if a score is not finite, naming the row.
         """
         read = functools.partial(
             read_rows, files, self.encoder, label="ignore", num_workers=num_workers
@@ -154,6 +160,7 @@ class Run:
 
         Raises:
             ValueError: if a file has no labels, or there is only one class.
+            FloatingPointError: if a score is not finite, naming the row.
         """
         labels: list[NDArray[Any]] = []
 
@@ -176,6 +183,7 @@ class Run:
         Raises:
             ValueError: if `data` was prepared with another schema or vocabulary, so that its ids
                 mean something else, or the part is empty or of one class.
+            FloatingPointError: if a score is not finite, naming the row.
             SpaceError: if its rows' scores need more memory than is free.
         """
         trained, given = self.encoder.fingerprint, data.encoder.fingerprint
@@ -189,11 +197,12 @@ class Run:
             raise ValueError(f"{data.path} has no {part} rows; evaluate on another part")
         if self._check_space:
             self._require_memory(f"scoring {len(rows):,} rows", SCORED_ROW_BYTES * len(rows))
-        return evaluate(self.model, rows)
+        return measure(self.model, rows, f"{part} rows of {data.path}")
 
     def _scored(
         self, chunks: Generator[Rows, None, None], num_workers: int | None = None
     ) -> Generator[NDArray[np.float64], None, None]:
         with closing(chunks):
             blocks = ((rows.ids, rows.values) for rows in chunks)
-            yield from map(probabilities, score_stream(self.model, blocks, num_workers=num_workers))
+            logits = score_stream(self.model, blocks, num_workers=num_workers)
+            yield from map(probabilities, finite(logits, f"run {self.folder}"))

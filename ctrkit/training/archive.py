@@ -1,102 +1,122 @@
-"""Is a file the archive of tensors that ``torch.save`` writes, whole and with nothing else in it?
+"""The zip archive that ``torch.save`` writes: its parts, once all of it has been checked.
 
-``torch.load(weights_only=True)`` executes nothing, but it does not look at the checksums of the
-archive, unpacks what is compressed, and lets the file ask for memory that it does not fill. So the
-file is looked at first.
+A zip file may be read in several ways: with two directories, parts that overlap, or parts that
+unpack to a million times their size. Only the plain form is taken, which has one reading.
 """
 
 from __future__ import annotations
 
-import pickletools
-import re
+import struct
 import zipfile
-from collections.abc import Iterator
+import zlib
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import Any, BinaryIO, NamedTuple
 
 from ctrkit.files import check_is_file
+from ctrkit.options import shown
 
-_GLOBALS = re.compile(
-    r"collections OrderedDict|torch Size|torch\._utils _rebuild_(tensor_v2|parameter)|torch \w+"
-)
-"""What a pickle of tensors and plain data refers to; of ``torch NAME``, types only."""
+MAX_PARTS = 1 << 16
+"""Most parts of an archive, one per tensor: 20,000 columns of their own widths have 40,000."""
 
-_OTHER_REFERENCES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
+MAX_DIRECTORY_BYTES = 16 << 20
+
+_END = struct.Struct("<4s4H2LH")
+_LOCATOR = struct.Struct("<4sLQL")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+_LOCAL = struct.Struct("<4s22x2H")
+_BLOCK_BYTES = 1 << 20
 
 
-def check_archive(path: Path) -> None:
-    """Read a file of `ctrkit.training.checkpoint` as bytes, and make sure that it can be loaded.
+class Part(NamedTuple):
+    """Where the bytes of a part begin in the file, and how many there are."""
+
+    start: int
+    size: int
+
+
+def read_parts(path: Path) -> dict[str, Part]:
+    """Return the parts of an archive by name, after reading all of it for the checksums.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if a part of it is damaged or compressed, or its pickle refers to anything but
-            tensors.
-        zipfile.BadZipFile: if it is no archive.
+        ValueError: if it is no archive, or a part is damaged, compressed, or shares bytes with
+            another.
     """
     check_is_file(path)
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        names = [entry.filename for entry in entries]
-        if len(set(names)) < len(names):
-            raise ValueError("two parts of the archive have the same name")
+    with path.open("rb") as file:
+        directory = _check_end(file, path.stat().st_size)
+        entries = _entries(path)
+        parts = {entry.filename: _part(file, entry) for entry in entries}
+        ends = [*(entry.header_offset for entry in entries[1:]), directory]
+        for (name, part), end in zip(parts.items(), ends, strict=True):
+            if part.start + part.size > end:
+                raise ValueError(f"part {shown(name)} reaches into the next one")
         for entry in entries:
-            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-                raise ValueError(f"part {entry.filename} is compressed")
-        if sum(entry.file_size for entry in entries) > path.stat().st_size:
-            raise ValueError("the parts of the archive are larger than the file")
-        damaged = archive.testzip()
-        if damaged is not None:
-            raise ValueError(f"part {damaged} is damaged, as its checksum shows")
-        pickles = [name for name in names if name.endswith(".pkl")]
-        if [name.rpartition("/")[2] for name in pickles] != ["data.pkl"]:
-            raise ValueError(f"it must hold one data.pkl, got {pickles}")
-        _check_pickle(archive.read(pickles[0]))
+            part = parts[entry.filename]
+            if _crc32(file, part) != entry.CRC:
+                raise ValueError(f"part {shown(entry.filename)} is damaged, as its checksum shows")
+    return parts
 
 
-def _check_pickle(pickled: bytes) -> None:
-    """Raise ``ValueError`` where a pickle refers to more than tensors; it is not unpickled."""
-    for operation, argument, _ in pickletools.genops(pickled):
-        if operation.name in _OTHER_REFERENCES:
-            raise ValueError(f"its pickle has an operation {operation.name}, which none here has")
-        if operation.name == "GLOBAL" and not _is_harmless(str(argument)):
-            raise ValueError(f"it refers to {str(argument).replace(' ', '.')}, which is no tensor")
+def _check_end(file: BinaryIO, size: int) -> int:
+    """Return where the directory begins; it and the records after it must end the file.
 
-
-def _is_harmless(reference: str) -> bool:
-    if not _GLOBALS.fullmatch(reference):
-        return False
-    module, name = reference.split(" ")
-    if module != "torch" or name == "Size":
-        return True
-    return name.endswith("Storage") or isinstance(getattr(torch, name, None), torch.dtype)
-
-
-def check_tensors(content: Any) -> None:
-    """Make sure that every tensor in loaded data is backed by as many bytes as it has.
-
-    Raises:
-        ValueError: if one is larger: a row repeated a billion times takes no room in the file.
+    Readers that look for these records find others where a file holds several. Where each stands
+    exactly where the next one says, there is one directory only.
     """
-    for tensor in _tensors(content):
-        if tensor.layout != torch.strided or tensor.device.type != "cpu":
-            raise ValueError(f"a tensor must hold its numbers, got one {tensor.layout}")
-        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise ValueError(f"a tensor of shape {tuple(tensor.shape)} has fewer numbers than that")
+    stop = size - _END.size
+    *signed, count, length, start, comment = _unpacked(_END, file, stop)
+    is_plain = signed == [b"PK\5\6", 0, 0, count] and comment == 0
+    locator = _unpacked(_LOCATOR, file, stop - _LOCATOR.size)
+    if locator[0] == b"PK\6\7":
+        stop -= _LOCATOR.size + _END_64.size
+        signature, rest, _, _, *disks, count, length, start = _unpacked(_END_64, file, stop)
+        is_plain &= (signature, rest, locator[1:]) == (b"PK\6\6", _END_64.size - 12, (0, stop, 1))
+        is_plain &= disks == [0, 0, count]
+    if not is_plain:
+        raise ValueError("it does not end as an archive of PyTorch does")
+    if start + length != stop:
+        raise ValueError("its directory does not stand where its end says")
+    if count > MAX_PARTS or length > MAX_DIRECTORY_BYTES:
+        raise ValueError(f"it must have at most {MAX_PARTS} parts, got {count}")
+    return int(start)
 
 
-def _tensors(content: Any) -> Iterator[Tensor]:
-    waiting, seen = [content], set()
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen:  # a list may hold itself
-            continue
-        seen.add(id(item))
-        if isinstance(item, Tensor):
-            yield item
-        elif isinstance(item, dict):
-            waiting += item.values()
-        elif isinstance(item, (list, tuple)):
-            waiting += item
+def _unpacked(record: struct.Struct, file: BinaryIO, at: int) -> tuple[Any, ...]:
+    file.seek(max(at, 0))
+    return record.unpack(file.read(record.size).ljust(record.size, b"\0"))
+
+
+def _entries(path: Path) -> list[zipfile.ZipInfo]:
+    """Return what the directory says of each part, in their order in the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(f"its directory cannot be read: {error}") from error
+    if len({entry.filename for entry in entries}) < len(entries):
+        raise ValueError("two parts of the archive have the same name")
+    for entry in entries:
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+            raise ValueError(f"part {shown(entry.filename)} is compressed")
+    return sorted(entries, key=lambda entry: entry.header_offset)
+
+
+def _part(file: BinaryIO, entry: zipfile.ZipInfo) -> Part:
+    """Return where a part's bytes are, behind a header that must have the name in the directory."""
+    start = entry.header_offset
+    signature, name_bytes, extra_bytes = _unpacked(_LOCAL, file, start)
+    name = file.read(name_bytes)
+    if signature != b"PK\3\4" or name != entry.orig_filename.encode():
+        raise ValueError(f"part {shown(entry.filename)} does not stand where the directory says")
+    return Part(start + _LOCAL.size + name_bytes + extra_bytes, entry.file_size)
+
+
+def _crc32(file: BinaryIO, part: Part) -> int:
+    """Return the CRC-32 of a part's bytes, of which a damaged file may hold fewer."""
+    file.seek(part.start)
+    crc32, left = 0, part.size
+    while left and (block := file.read(min(left, _BLOCK_BYTES))):
+        crc32 = zlib.crc32(block, crc32)
+        left -= len(block)
+    return crc32

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ctrkit.arrays import ID_TYPES, check_finite, check_labels, check_row_arrays
 from ctrkit.models import Batch, CTRModel
 from ctrkit.training.ahead import read_ahead
+from ctrkit.training.memory import let_go
 from ctrkit.training.order import Order, TrainingRows
 
 
@@ -35,6 +37,45 @@ class Examples(Protocol):
         """Numbers kept as values, or None."""
 
 
+def check_examples(rows: Examples, what: str) -> None:
+    """Make sure, before any work, that rows with labels are what a model can be trained on.
+
+    Labels and values are read once, in blocks; ids are compared with the model's when they are
+    used.
+
+    Args:
+        rows: the rows.
+        what: their name, for messages: ``"training rows"``.
+
+    Raises:
+        TypeError: if an array is of a wrong type.
+        ValueError: if the arrays do not fit together, a label is neither 0 nor 1 or a value is not
+            finite.
+    """
+    of = f" of the {what}"
+    check_row_arrays(of, rows.ids, rows.labels, rows.values)
+    check_labels(f"labels{of}", rows.labels)
+    let_go(rows.labels)
+    _check_values(rows, of)
+
+
+def check_inputs(rows: Examples) -> None:
+    """Make sure that rows, with or without labels, are what a model can score.
+
+    Raises:
+        TypeError: if an array is of a wrong type.
+        ValueError: if ids and values do not fit together, or a value is not finite.
+    """
+    check_row_arrays("", rows.ids, None, rows.values)
+    _check_values(rows, "")
+
+
+def _check_values(rows: Examples, of: str) -> None:
+    if rows.values is not None:
+        check_finite(f"values{of}", rows.values)
+        let_go(rows.values)
+
+
 def id_limits(model: CTRModel) -> NDArray[np.int64]:
     """Return the number of ids that each id column ``(S,)`` of a model can hold."""
     shapes = model.embedding.shapes
@@ -49,8 +90,11 @@ def check_ids(ids: NDArray[Any], limits: NDArray[np.int64]) -> None:
         limits: the number of ids of each column, see `id_limits`.
 
     Raises:
+        TypeError: if ids are no whole numbers.
         ValueError: if an id is out of range, naming the column.
     """
+    if ids.dtype not in ID_TYPES:
+        raise TypeError(f"ids must be int32 or int64, got {ids.dtype}")
     if ids.ndim != 2 or ids.shape[1] != len(limits):
         raise ValueError(f"ids must have shape (N, {len(limits)}), got {ids.shape}")
     if len(ids) == 0:
@@ -73,7 +117,7 @@ def shuffled_batches(
     epoch: int,
     device: torch.device,
     first: int = 0,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yield the batches of an epoch as tensors on `device`, the next one read meanwhile.
 
     Args:

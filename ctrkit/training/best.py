@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from ctrkit.models import CTRModel
-from ctrkit.training.checkpoint import load_tensors, save_tensors, weights_of
+from ctrkit.training.checkpoint import load_weights, save_tensors, weights_of
 
 NAMES = ("best.pt", "last.pt")
 
@@ -40,6 +39,18 @@ class BestWeights:
         else:
             self._save("best.pt")
 
+    def check(self) -> None:
+        """Make sure that a run which goes on has the best weights that it kept.
+
+        Raises:
+            ValueError: if they are missing, damaged or of another model.
+        """
+        assert self.folder is not None
+        try:
+            load_weights(self.folder / "best.pt", self.model)
+        except FileNotFoundError as error:
+            raise ValueError(f"{error}, but the run has been validated; begin it anew") from error
+
     def end(self) -> None:
         """Write ``last.pt``, where there is a folder, and give the model its best weights."""
         if self.folder is not None:
@@ -60,8 +71,8 @@ class BestWeights:
         save_tensors(self.folder / name, {"model": self.model.state_dict()})
 
     def _restore(self) -> None:
-        weights: dict[str, Any] | None = self._in_memory
+        weights = self._in_memory
         if self.folder is not None:
-            weights = load_tensors(self.folder / "best.pt")["model"]
+            weights = load_weights(self.folder / "best.pt", self.model)
         if weights is not None:
             self.model.load_state_dict(weights)

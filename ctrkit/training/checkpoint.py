@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ctrkit.files import written_aside
-from ctrkit.training.archive import check_archive, check_tensors
+from ctrkit.options import printable, shortened, shown
+from ctrkit.training.archive import read_parts
+from ctrkit.training.plain_pickle import read_pickle
+
+_BYTE_ORDER = sys.byteorder.encode()
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
@@ -38,22 +45,93 @@ def load_tensors(path: Path) -> dict[str, Any]:
         ValueError: if the file is not a checkpoint, or is damaged.
     """
     try:
-        check_archive(path)
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content = _read(path)
         if not isinstance(content, dict):
             raise ValueError(f"it must hold a dict, got a {type(content).__name__}")
-        check_tensors(content)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # zipfile and torch raise a dozen kinds for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except ValueError as error:
         raise ValueError(
-            f"{path} must be a ctrkit checkpoint, got a file unlike one: {reason}; "
+            f"{path} must be a ctrkit checkpoint, got a file unlike one: {error}; "
             "copy it again, or train again"
         ) from error
     return content
 
 
+def _read(path: Path) -> Any:
+    """Return what is in an archive of tensors: data.pkl, and the numbers that it refers to."""
+    parts = read_parts(path)
+    pickles = [name for name in parts if name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise ValueError(f"it must hold one data.pkl, got {shown(pickles)}")
+    folder = pickles[0].removesuffix("data.pkl")
+    # Copy-on-write, for PyTorch warns of memory that it may not write; nobody writes it.
+    mapped = np.memmap(path, np.uint8, "c")
+
+    def content_of(name: str) -> NDArray[np.uint8]:
+        part = parts.get(folder + name)
+        if part is None:
+            raise ValueError(f"it has no part {shown(name)}")
+        return mapped[part.start : part.start + part.size]
+
+    def numbers_of(key: str, dtype: torch.dtype) -> Tensor:
+        name = f"data/{key}"
+        content = content_of(name)
+        if len(content) % dtype.itemsize or parts[folder + name].start % dtype.itemsize:
+            raise ValueError(f"part {shown(name)} must hold numbers of {dtype.itemsize} bytes")
+        if dtype == torch.bool and content.max(initial=0) > 1:
+            raise ValueError(f"part {shown(name)} must hold truth values")
+        return torch.from_numpy(content).view(dtype)
+
+    if f"{folder}byteorder" in parts and content_of("byteorder").tobytes() != _BYTE_ORDER:
+        raise ValueError(f"its numbers must be {sys.byteorder}-endian")
+    return read_pickle(content_of("data.pkl").tobytes(), numbers_of)
+
+
 def weights_of(module: torch.nn.Module) -> dict[str, Tensor]:
     """Return a copy of a module's weights on the CPU."""
     return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
+
+
+def load_weights(path: Path, model: torch.nn.Module) -> dict[str, Tensor]:
+    """Map the weights of a model that `save_tensors` wrote under ``"model"``.
+
+    Args:
+        path: the file.
+        model: the model, or its `blueprint`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, or holds the weights of another model.
+    """
+    found = load_tensors(path).get("model")
+    try:
+        return check_weights(found, model)
+    except ValueError as error:
+        raise ValueError(f"{path} must hold the weights of this run: {error}") from error
+
+
+def check_weights(found: Any, model: torch.nn.Module) -> dict[str, Tensor]:
+    """Return weights that have the names, shapes and types of a model's.
+
+    Args:
+        found: what a file holds; each tensor is backed by bytes of it (see `load_tensors`).
+        model: the model, or its `blueprint`.
+
+    Raises:
+        ValueError: if a weight is missing, is of another shape or type, or is one too many.
+    """
+    wanted = model.state_dict()
+    if not isinstance(found, dict):
+        raise ValueError(f"the weights must be a dict, got {shown(found)}")
+    for name in [*wanted, *found]:
+        theirs, ours = _describe(found.get(name)), _describe(wanted.get(name))
+        if theirs != ours:
+            raise ValueError(f"weight {printable(shortened(name))} must be {ours}, got {theirs}")
+    return found
+
+
+def _describe(weights: Any) -> str:
+    if weights is None:
+        return "nothing"
+    if not isinstance(weights, Tensor):
+        return f"a {type(weights).__name__}"
+    return f"{str(weights.dtype).removeprefix('torch.')} of shape {tuple(weights.shape)}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ctrkit.options import (
     check_choice,
+    check_factor,
     check_fraction,
     check_not_negative,
     check_positive,
@@ -80,7 +81,10 @@ class TrainConfig:
     min_learning_rate: float = option(1e-6, "the schedules do not go below this")
     validations_per_epoch: int = option(2, "how often the validation rows are scored")
     validate_every: int | None = option(None, "steps between validations, instead")
-    patience: int = option(4, "validations without a better one before stopping")
+    patience: int = option(4, "validations without a gain of min_gain before stopping")
+    min_gain: float = option(
+        1e-5, "least gain in the figure of monitor that patience counts; any is kept as the best"
+    )
     monitor: str = option(
         "auc", "validation figure that chooses the best weights", choices=MONITORS
     )
@@ -112,14 +116,13 @@ class TrainConfig:
             keep_checkpoints=self.keep_checkpoints,
         )
         check_not_negative(
-            net_l2=self.net_l2,
             warmup_steps=self.warmup_steps,
             min_learning_rate=self.min_learning_rate,
+            min_gain=self.min_gain,
             seed=self.seed,
         )
         check_fraction(plateau_factor=self.plateau_factor)
-        if self.table_l2 is not None:
-            check_not_negative(table_l2=self.table_l2)
+        check_factor(net_l2=self.net_l2, table_l2=self.table_l2 or 0.0)
         for name in OPTIONAL_POSITIVE:
             if getattr(self, name) is not None:
                 check_positive(**{name: getattr(self, name)})

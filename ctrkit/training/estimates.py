@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 
@@ -71,6 +71,7 @@ def training_memory(
     device = choose_device(config.device)
     on_cpu = device.type == "cpu"
     weights = table_bytes(model)
+    config = replace(config, batch_size=min(config.batch_size, num_rows))
     by_blocks = chosen_shuffle(config.shuffle, num_rows * row_bytes) == "blocks"
     return TrainingMemory(
         table=(_trained_table_bytes(model, config) if on_cpu else weights)

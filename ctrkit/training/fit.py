@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from contextlib import closing, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -24,6 +24,7 @@ from ctrkit.training.best import BestWeights
 from ctrkit.training.checkpoints import Checkpoints
 from ctrkit.training.compute import choose_device
 from ctrkit.training.config import CHECKPOINT_OPTIONS, TrainConfig
+from ctrkit.training.early_stopping import EarlyStopping
 from ctrkit.training.history import History, Record, TrainResult
 from ctrkit.training.metrics import Metrics, compute_metrics
 from ctrkit.training.observer import Observer
@@ -31,6 +32,7 @@ from ctrkit.training.optimizers import table_optimizer
 from ctrkit.training.order import TrainingRows, choose_order
 from ctrkit.training.schedule import Schedule
 from ctrkit.training.scoring import probabilities, score
+from ctrkit.training.state import check_state, optimizer_state
 from ctrkit.training.step import TrainStep
 
 
@@ -82,8 +84,7 @@ class Fit:
         )
         self.validation_steps = self._validation_steps()
         self.step = 0
-        self.since_better = 0
-        self.records: list[Record] = []
+        self.stopping = EarlyStopping(config)
         self.losses = _LossSum(self.device)
         self.limits = id_limits(model)
         self.began = self.last_validation = self.last_checkpoint = time.perf_counter()
@@ -107,7 +108,7 @@ class Fit:
                 num_rows=self.num_rows,
                 done_rows=self._done_rows(),
             )
-            for record in self.records:
+            for record in self.stopping.records:
                 observer.on_validation(record)
         try:
             with nullcontext() if self.checkpoints is None else self.interruption:
@@ -131,33 +132,45 @@ class Fit:
             return
         state = checkpoints.load(path)
         try:
-            self._restore(state, path)
-        except (KeyError, TypeError, RuntimeError) as error:
+            check_state(
+                state,
+                recipe=self._recipe(),
+                model=self.model,
+                optimizers=self.optimize.optimizers,
+                last_step=self.config.epochs * self.steps_per_epoch,
+            )
+            self._restore(state)
+        except (ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
             raise ValueError(
-                f"{path} must be a checkpoint of this model: {error}; begin the run anew"
+                f"{path} must be a checkpoint of this run: {error}; "
+                "go on with the same options, or begin anew"
             ) from error
+        if self.stopping.records:
+            self.best.check()
 
     def _train_epochs(self) -> str:
         """Make all steps that are left, and say why there are no more."""
-        if self.aim.keep_start and self.valid_rows is not None and not self.records:
+        if self.aim.keep_start and self.valid_rows is not None and not self.stopping.records:
             self._validate()
         if self.step and self._validates_and_stops():
-            return self._why_early()
+            return self.stopping.why()
         for epoch in range(self.step // self.steps_per_epoch, self.config.epochs):
-            for batch in shuffled_batches(
+            batches = shuffled_batches(
                 self.order,
                 limits=self.limits,
                 epoch=epoch,
                 device=self.device,
                 first=self.step % self.steps_per_epoch,
-            ):
-                self._train_step(batch)
-                if self.interruption.signal_number is not None:
-                    self._leave()
-                if self._validates_and_stops():
-                    return self._why_early()
-                if self._is_checkpoint_due():
-                    self._save()
+            )
+            with closing(batches):  # or its thread would outlive an error
+                for batch in batches:
+                    self._train_step(batch)
+                    if self.interruption.signal_number is not None:
+                        self._leave()
+                    if self._validates_and_stops():
+                        return self.stopping.why()
+                    if self._is_checkpoint_due():
+                        self._save()
         if not self._is_validated():
             self._validate()
         return f"all {self.config.epochs} epochs done"
@@ -166,13 +179,11 @@ class Fit:
         """Validate, if that comes after this step, and return whether the run stops after it."""
         if not self._is_validated() and self.validation_steps(self.step):
             self._validate()
-        return self._is_validated() and self.since_better >= self.config.patience
+        return self._is_validated() and self.stopping.stops
 
     def _is_validated(self) -> bool:
-        return bool(self.records) and self.records[-1].step == self.step
-
-    def _why_early(self) -> str:
-        return f"no better validation in {self.since_better}"
+        records = self.stopping.records
+        return bool(records) and records[-1].step == self.step
 
     def _is_checkpoint_due(self) -> bool:
         steps, minutes = self.config.checkpoint_steps, self.config.checkpoint_minutes
@@ -215,28 +226,21 @@ class Fit:
             "schedule": self.schedule.state(),
             "losses": self.losses.state(),
             "generators": _generator_states(self.device),
-            "since_better": self.since_better,
-            "records": [asdict(record) for record in self.records],
+            "records": [asdict(record) for record in self.stopping.records],
             "seconds": now - self.began,
             "seconds_since_validation": now - self.last_validation,
         }
 
-    def _restore(self, state: dict[str, Any], path: Path) -> None:
-        for name, ours in self._recipe().items():
-            if state["recipe"].get(name) != ours:
-                raise ValueError(
-                    f"{path} is of a run with {name} {state['recipe'].get(name)!r}, got {ours!r}; "
-                    "go on with the same, or begin anew"
-                )
+    def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimize.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(_copied(saved))
+            optimizer.load_state_dict(optimizer_state(optimizer, saved, _copied))
         self.schedule.restore(state["schedule"])
         self.losses.restore(state["losses"])
         _set_generators(self.device, state["generators"])
         self.step = state["step"]
-        self.since_better = state["since_better"]
-        self.records = [Record(**record) for record in state["records"]]
+        for record in state["records"]:
+            self.stopping.add(Record(**record))
         now = time.perf_counter()
         self.began = now - state["seconds"]
         self.last_validation = now - state["seconds_since_validation"]
@@ -294,40 +298,20 @@ class Fit:
             elapsed_seconds=time.perf_counter() - self.began,
             best=False,
         )
-        record = replace(record, best=self._is_better(record))
         plateau_monitor = self.config.plateau_monitor
-        self.schedule.after_validation(
-            record.best if plateau_monitor is None else self._is_record(record, plateau_monitor)
-        )
-        self.records.append(record)
+        improves = plateau_monitor is not None and self.stopping.is_best(record, plateau_monitor)
+        record = self.stopping.add(record)
+        self.schedule.after_validation(record.best if plateau_monitor is None else improves)
         if record.best:
             self.best.keep()
-        self.since_better = 0 if record.best else self.since_better + 1
         self.last_validation = time.perf_counter()
         for observer in self.observers:
             observer.on_validation(record)
 
-    def _is_better(self, record: Record) -> bool:
-        """Return whether the weights are better than all before; without validation they are."""
-        if record.valid_criterion is not None:
-            return self._is_record(record, "criterion")
-        return self._is_record(record, self.config.monitor)
-
-    def _is_record(self, record: Record, figure: str) -> bool:
-        """Return whether no earlier validation had as good a ``valid_...`` figure."""
-
-        def badness(of: Record) -> float:
-            value: float = getattr(of, f"valid_{figure}")
-            return -value if figure == "auc" else value
-
-        if record.valid_auc is None:
-            return True
-        return all(badness(record) < badness(old) for old in self.records)
-
     def _result(self, stopped: str) -> TrainResult:
         return TrainResult(
-            best=next(record for record in reversed(self.records) if record.best),
-            history=History(tuple(self.records)),
+            best=next(record for record in reversed(self.stopping.records) if record.best),
+            history=History(tuple(self.stopping.records)),
             epochs=self.step / self.steps_per_epoch,
             steps=self.step,
             seconds=time.perf_counter() - self.began,
@@ -387,16 +371,6 @@ def _set_generators(device: torch.device, states: dict[str, Tensor]) -> None:
         torch.cuda.set_rng_state(states["cuda"], device)
 
 
-def _copied(saved: dict[str, Any]) -> dict[str, Any]:
-    """Return an optimizer's state in memory of its own: what is loaded is the mapped file."""
-    state = {
-        index: {
-            # On huge pages, as the lazy optimizers' own; the others do not mind.
-            name: on_huge_pages(torch.empty_like(value)).copy_(value)
-            if isinstance(value, Tensor)
-            else value
-            for name, value in entries.items()
-        }
-        for index, entries in saved["state"].items()
-    }
-    return {**saved, "state": state}
+def _copied(value: Tensor) -> Tensor:
+    """Return a copy on huge pages, as the lazy optimizers' own state; the others do not mind."""
+    return on_huge_pages(torch.empty_like(value)).copy_(value)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 """Names of glibc's settings in <malloc.h>."""
 
 KEPT_BYTES = 256 << 20
@@ -28,6 +28,11 @@ def freed_memory_kept() -> Iterator[None]:
     A step frees and asks for the same few hundred megabytes again and again, and every page that
     was given back in between is cleared by the system before its next use: a tenth to a quarter of
     the time of a small model's step. Does nothing where the C library is not glibc.
+
+    Where the process has a limit on its address space (``ulimit -v``), all threads share one arena
+    from then on. Each has one of its own otherwise, which reserves up to 128 MiB of addresses; and
+    once the limit lets no arena grow, each request of a step is mapped, cleared and unmapped again,
+    several times as slowly as it is computed.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if library is None or not hasattr(library, "mallopt"):
@@ -47,8 +52,17 @@ def _count(library: ctypes.CDLL, change: int) -> None:
         before, _num_blocks = _num_blocks, _num_blocks + change
         if before and _num_blocks:
             return
+        if _num_blocks and _has_limited_addresses():
+            library.mallopt(ARENA_MAX, 1)
         kept = KEPT_BYTES if _num_blocks else LEFT_BYTES
         library.mallopt(TRIM_THRESHOLD, kept)
         library.mallopt(MMAP_THRESHOLD, kept)
         if not _num_blocks:
             library.malloc_trim(0)
+
+
+def _has_limited_addresses() -> bool:
+    import resource  # here, for not every system has it
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return limit != resource.RLIM_INFINITY

@@ -1,19 +1,18 @@
-"""How long a model takes for a request of so many rows."""
+"""How long models take for a request of so many rows, measured side by side."""
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ctrkit.models import CTRModel
-from ctrkit.training.batches import Examples
+from ctrkit.training.batches import Examples, check_inputs
 from ctrkit.training.compute import full_rate
 from ctrkit.training.scoring import eval_mode
 
@@ -22,43 +21,84 @@ T = TypeVar("T", bound=np.generic)
 BATCH_SIZES = (1, 256, 4096)
 """A single request, a page of candidates, and bulk scoring."""
 
-SECONDS = 0.2
-"""How long each batch size is measured, at least."""
+SECONDS = 0.5
+"""How long each competitor is measured with each batch size, warm-up and `FEWEST` apart."""
+
+WARM_UPS = 2
+FEWEST = 3
+"""Requests that are not counted, and fewest that are."""
 
 
-def latency(
-    models: Sequence[CTRModel], rows: Examples, batch_sizes: Sequence[int] = BATCH_SIZES
-) -> dict[int, float]:
-    """Return the median seconds per row for requests of the given sizes, ids to logits.
+class Latency(NamedTuple):
+    """Seconds per row: the median of many requests, and the quartiles around it."""
+
+    median: float
+    low: float
+    high: float
+
+
+def latencies(
+    competitors: Sequence[Sequence[CTRModel]],
+    rows: Examples,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+) -> list[dict[int, Latency]]:
+    """Return, for each competitor, how long requests of the given sizes take, ids to logits.
 
     It is the model's own time, as a server has that keeps it in eval mode: raw rows are ids
-    already. Several models are an ensemble, whose members answer one after the other. The rows of
-    a request repeat where there are fewer rows. On CUDA the way to the device and back is counted.
+    already. The competitors answer in turns, A B C A B C ..., so that another program on the
+    machine takes from all of them alike. On CUDA the way to the device and back is counted.
+
+    Args:
+        competitors: each a model alone, or an ensemble whose members answer one after the other.
+        rows: what a request consists of; they repeat where there are fewer.
+        batch_sizes: rows of a request.
 
     Raises:
         ValueError: if there are no rows.
     """
-    if len(rows.labels) == 0:
+    check_inputs(rows)
+    if len(rows.ids) == 0:
         raise ValueError("latency needs at least one row, got none")
-    return {size: _median_seconds(models, rows, size) / size for size in batch_sizes}
+    found: list[dict[int, Latency]] = [{} for _ in competitors]
+    with ExitStack() as stack:
+        for model in (model for models in competitors for model in models):
+            stack.enter_context(eval_mode(model))
+            stack.enter_context(full_rate(next(model.parameters()).device))
+        stack.enter_context(torch.inference_mode())
+        for size in batch_sizes:
+            requests = [_request(models, rows, size) for models in competitors]
+            for of_size, seconds in zip(found, _in_turns(requests), strict=True):
+                low, median, high = (float(q) for q in np.quantile(seconds, [0.25, 0.5, 0.75]))
+                of_size[size] = Latency(median / size, low / size, high / size)
+    return found
 
 
-def _median_seconds(models: Sequence[CTRModel], rows: Examples, size: int) -> float:
+def _request(models: Sequence[CTRModel], rows: Examples, size: int) -> Callable[[], None]:
+    """Return what has models answer a request of so many rows."""
     ids = torch.from_numpy(_repeated(rows.ids, size))
     values = None if rows.values is None else torch.from_numpy(_repeated(rows.values, size))
     devices = [next(model.parameters()).device for model in models]
-    times: list[float] = []
-    with ExitStack() as stack:
+
+    def request() -> None:
         for model, device in zip(models, devices, strict=True):
-            stack.enter_context(eval_mode(model))
-            stack.enter_context(full_rate(device))
-        stack.enter_context(torch.inference_mode())
-        while sum(times) < SECONDS or len(times) < 3:
+            model(ids.to(device), None if values is None else values.to(device)).cpu()
+
+    return request
+
+
+def _in_turns(requests: Sequence[Callable[[], None]]) -> list[list[float]]:
+    """Return the seconds of each request, time and again."""
+    times: list[list[float]] = [[] for _ in requests]
+    for _ in range(WARM_UPS):
+        for request in requests:
+            request()
+    end = time.perf_counter() + SECONDS * len(requests)
+    while len(times[0]) < FEWEST or time.perf_counter() < end:
+        for request, seconds in zip(requests, times, strict=True):
             began = time.perf_counter()
-            for model, device in zip(models, devices, strict=True):
-                model(ids.to(device), None if values is None else values.to(device)).cpu()
-            times.append(time.perf_counter() - began)
-    return statistics.median(times[1:])  # the first one warms up
+            request()
+            seconds.append(time.perf_counter() - began)
+    return times
 
 
 def _repeated(array: NDArray[T], size: int) -> NDArray[T]:

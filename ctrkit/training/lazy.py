@@ -54,6 +54,11 @@ class LazyOptimizer(torch.optim.Optimizer):
         weights.sub_(self._change(summed, rows, state, group))
         table.index_copy_(0, rows, weights)
 
+    def state_shapes(self, table: Tensor) -> dict[str, torch.Size]:
+        """Return names and shapes of what is kept of a table, without making it."""
+        planned = torch.empty(table.shape, device="meta")
+        return {name: value.shape for name, value in self._new_state(planned).items()}
+
     @abstractmethod
     def _new_state(self, table: Tensor) -> dict[str, Tensor]:
         """Return the state of a table before its first step."""

@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctrkit.space import address_limit
+
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
 MEMORY_INFO = Path("/proc/meminfo")
+OWN_SIZES = Path("/proc/self/statm")
 KIBIBYTE = 1024
 
 
@@ -26,7 +29,8 @@ def memory_bytes() -> int | None:
     if not hasattr(os, "sysconf"):  # Windows
         return None
     installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min([installed, *(group.limit for group in _limited_groups())])
+    limits = [limit] if (limit := address_limit()) is not None else []
+    return min([installed, *limits, *(group.limit for group in _limited_groups())])
 
 
 def free_memory() -> int | None:
@@ -37,7 +41,15 @@ def free_memory() -> int | None:
     if not MEMORY_INFO.exists():  # Linux only
         return None
     available = KIBIBYTE * _figures(MEMORY_INFO)["MemAvailable:"]
-    return max(0, min([available, *(group.limit - group.used() for group in _limited_groups())]))
+    limit = address_limit()
+    addresses = [] if limit is None else [limit - _addresses_used()]
+    left = (group.limit - group.used() for group in _limited_groups())
+    return max(0, min([available, *addresses, *left]))
+
+
+def _addresses_used() -> int:
+    """Return how much this process addresses, mapped files included."""
+    return int(OWN_SIZES.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class _LimitedGroup(NamedTuple):

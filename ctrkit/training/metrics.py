@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ctrkit.arrays import REAL_KINDS, check_labels, plain_array, real_array
 from ctrkit.options import check_positive
 from ctrkit.training.sorting import sort_keys
 
@@ -138,7 +139,11 @@ def expected_calibration_error(
     AAAI 2015, with equal-mass bins.
     """
     check_positive(num_bins=num_bins)
-    return _calibration_error(_ranked(*_checked(labels, probabilities)), num_bins)
+    if not isinstance(num_bins, int):
+        raise TypeError(f"num_bins must be a whole number, got {num_bins!r}")
+    ranked = _ranked(*_checked(labels, probabilities))
+    # With more bins than rows, each row is a bin of its own.
+    return _calibration_error(ranked, min(num_bins, len(ranked[0])))
 
 
 def grouped_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> float:
@@ -148,17 +153,15 @@ def grouped_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> floa
     Interest Network for Click-Through Rate Prediction", KDD 2018, equation 7).
 
     Raises:
-        ValueError: if no group has both classes, or the shapes differ.
+        TypeError: if groups are neither numbers, texts nor times, or of several kinds.
+        ValueError: if no group has both classes, a group is missing, or the shapes differ.
 
     Example:
         >>> grouped_auc([1, 0, 1, 0], [0.9, 0.1, 0.2, 0.8], ["a", "a", "b", "b"])
         0.5
     """
     clicks, values = _checked_scores(labels, scores)
-    keys = np.asarray(groups)
-    if keys.shape != clicks.shape:
-        raise ValueError(f"groups must have shape {clicks.shape}, got {keys.shape}")
-    _, group = np.unique(keys, return_inverse=True)
+    group = _group_numbers(groups, clicks.shape)
     order = np.argsort(group, kind="stable")
     clicks, values, group = clicks[order], values[order], group[order]
     starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
@@ -175,6 +178,27 @@ def grouped_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> floa
         )
     ]
     return float(np.average(parts, weights=num_rows[has_both]))
+
+
+def _group_numbers(groups: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Return a number for each row ``(N,)``, equal where the groups are."""
+    keys = plain_array("groups", groups)
+    if keys.shape != shape:
+        raise ValueError(f"groups must have shape {shape}, got {keys.shape}")
+    if keys.dtype.kind not in REAL_KINDS + "USMmO":
+        raise TypeError(f"groups must be numbers, texts or times, got {keys.dtype}")
+    try:
+        # NaN, and times that are none, differ from themselves.
+        missing = _nones(keys) or keys[np.asarray(keys != keys, bool)]
+        if len(missing):
+            raise ValueError(f"groups must not be missing, got {missing[0]} in {len(missing)} rows")
+        return np.unique(keys, return_inverse=True)[1]
+    except TypeError as error:  # Python objects that cannot be compared
+        raise TypeError(f"groups must be all of one kind, none of them missing: {error}") from error
+
+
+def _nones(keys: NDArray[Any]) -> list[None]:
+    return [key for key in keys if key is None] if keys.dtype.kind == "O" else []
 
 
 def _auc(ranked: Ranked, num_clicks: int, rows: int) -> float:
@@ -256,7 +280,7 @@ def _packed(clicks: NDArray[np.uint8], scores: Scores) -> Ranked:
         is_negative = scores < 0
         all_but_label = np.uint32(0xFFFFFFFE)
         return [packed[is_negative] ^ all_but_label, packed[~is_negative]]
-    if scores.min() >= 0 and scores.max() < 2:
+    if scores.dtype == np.float64 and scores.min() >= 0 and scores.max() < 2:
         # Probabilities in float64: the two top bits are free.
         return [_with_label((scores + 0.0).view(np.int64), clicks)]
     _, rank = np.unique(scores, return_inverse=True)
@@ -286,14 +310,10 @@ def _require_both_classes(what: str, num_clicks: int, rows: int) -> None:
 
 
 def _checked_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.uint8], Scores]:
-    clicks, values = np.asarray(labels), np.asarray(scores)
+    clicks, values = real_array("labels", labels), real_array("scores", scores)
     if clicks.ndim != 1 or clicks.shape != values.shape:
         raise ValueError(f"labels and scores must be (N,), got {clicks.shape} and {values.shape}")
-    is_bad = (clicks != 0) & (clicks != 1)
-    if is_bad.any():
-        raise ValueError(f"labels must be 0 or 1, got {clicks[is_bad][0]!r}")
-    if values.dtype not in (np.float32, np.float64):
-        values = values.astype(np.float64)
+    check_labels("labels", clicks)
     # A NaN is the smallest and the largest number of its array.
     if len(values) and not (np.isfinite(values.min()) and np.isfinite(values.max())):
         raise ValueError(f"scores must be finite, got {values[~np.isfinite(values)][0]!r}")

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ctrkit.models import CTRModel
-from ctrkit.options import check_positive
-from ctrkit.training.batches import Examples, check_ids, id_limits
+from ctrkit.options import check_workers
+from ctrkit.training.batches import Examples, check_examples, check_ids, check_inputs, id_limits
 from ctrkit.training.compute import chunk_rows, full_rate, single_threads
 from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.memory import let_go
 from ctrkit.training.metrics import Metrics, compute_metrics
+from ctrkit.training.out_of_memory import memory_errors
 
 BLOCK_ROWS = 1 << 16
 """Rows that are in memory at a time: read of mapped arrays, then shared out among the threads."""
@@ -29,7 +30,17 @@ IdsAndValues = tuple[NDArray[np.int32], NDArray[np.float32] | None]
 def score(
     model: CTRModel, examples: Examples, *, precision: str = "float32"
 ) -> NDArray[np.float32]:
-    """Return the logits ``(N,)`` of all rows, in eval mode and without gradients."""
+    """Return the logits ``(N,)`` of all rows, in eval mode and without gradients.
+
+    Raises:
+        TypeError: if ids or values are arrays of a wrong type.
+        ValueError: if they do not fit together, a value is not finite or an id is out of range.
+    """
+    check_inputs(examples)
+    return _score(model, examples, precision)
+
+
+def _score(model: CTRModel, examples: Examples, precision: str) -> NDArray[np.float32]:
     return joined(score_stream(model, blocks_of(examples), precision=precision), len(examples.ids))
 
 
@@ -75,10 +86,11 @@ def score_stream(
         num_workers: threads on a processor; None for as many as PyTorch uses.
 
     Raises:
-        ValueError: if an id is out of range, or `num_workers` is not positive.
+        ValueError: if an id is out of range, or `num_workers` is no number of threads.
+        MemoryError: if the memory does not suffice.
     """
     if num_workers is not None:
-        check_positive(num_workers=num_workers)
+        check_workers(num_workers=num_workers)
     device = next(model.parameters()).device
     size = chunk_rows(device)
     limits = id_limits(model)
@@ -101,7 +113,12 @@ def score_stream(
         while some:
             # Entered for each of these, so that the caller's loop over them runs as it always
             # does; the threads last, because they must be done before the mode is put back.
-            with eval_mode(model), full_rate(device), single_threads(workers) as pool:
+            with (
+                memory_errors(),
+                eval_mode(model),
+                full_rate(device),
+                single_threads(workers) as pool,
+            ):
                 scores = pool.map(logits, some)
                 some = list(islice(chunks, at_once))  # read while the others are scored
                 scored = np.concatenate(list(scores))
@@ -136,7 +153,9 @@ def evaluate(model: CTRModel, examples: Examples, *, precision: str = "float32")
     """Return the metrics of a model on rows with labels.
 
     Raises:
-        ValueError: if there is only one class.
+        TypeError: if an array is of a wrong type.
+        ValueError: if there is only one class, a label is neither 0 nor 1, a value is not finite,
+            an id is out of range or the arrays do not fit together.
 
     Example:
         >>> import numpy as np
@@ -146,8 +165,9 @@ def evaluate(model: CTRModel, examples: Examples, *, precision: str = "float32")
         >>> evaluate(EulerNet([2], embedding_dim=4, orders=[2]), rows).rows
         2
     """
+    check_examples(examples, "rows to evaluate on")
     return compute_metrics(
-        np.asarray(examples.labels), probabilities(score(model, examples, precision=precision))
+        np.asarray(examples.labels), probabilities(_score(model, examples, precision))
     )
 
 

@@ -10,12 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ctrkit.arrays import check_finite, real_array
 from ctrkit.models import Batch, CTRModel
-from ctrkit.training.batches import Examples
+from ctrkit.training.batches import Examples, check_examples
 from ctrkit.training.config import TrainConfig
 from ctrkit.training.fit import Aim, Fit
 from ctrkit.training.history import TrainResult
 from ctrkit.training.observer import Observer
+from ctrkit.training.out_of_memory import memory_errors
 
 
 class Trainer:
@@ -78,41 +80,47 @@ class Trainer:
                 the model came with stay if none are better.
 
         Raises:
+            TypeError: if ids, labels, values or targets are arrays of a wrong type.
             ValueError: if there are no rows, training or validation rows have one class only, an
-                id is out of range, there is not a target for each row, or the checkpoint to go on
-                from is damaged, or of other rows, options or weights.
+                id is out of range, a label is neither 0 nor 1, a value is not finite, there is
+                not a target for each row, or the checkpoint to go on from is damaged, or of other
+                rows, options or weights.
+            MemoryError: if the memory does not suffice.
             FloatingPointError: if the loss is not finite; names step, step size and checkpoint.
             Interrupted: on Ctrl-C or SIGTERM in a run with a folder, once a checkpoint is written.
         """
+        check_rows(train, valid)
         if valid is not None and len(valid.labels) == 0:
             valid = None
-        check_rows(train, valid)
-        if targets is not None and targets.shape != (len(train.labels),):
-            raise ValueError(
-                f"targets must have shape ({len(train.labels)},), one per training row, "
-                f"got {targets.shape}"
-            )
+        if targets is not None:
+            _check_targets(targets, len(train.labels))
         aim = Aim(loss, targets, criterion, keep_start)
         folder = None if checkpoints is None else Path(checkpoints)
         if resume and folder is None:
             raise ValueError("resume needs the folder of the checkpoints, got none")
-        fit = Fit(self.config, self.observers, model, train, valid, folder, aim)
-        with fit.optimize.at_full_speed(), torch.random.fork_rng(_cuda_devices(fit.device)):
-            torch.manual_seed(self.config.seed)
-            return fit.train_to_end(resume=resume)
+        with memory_errors():
+            fit = Fit(self.config, self.observers, model, train, valid, folder, aim)
+            with fit.optimize.at_full_speed(), torch.random.fork_rng(_cuda_devices(fit.device)):
+                torch.manual_seed(self.config.seed)
+                return fit.train_to_end(resume=resume)
 
 
 def check_rows(train: Examples, valid: Examples | None) -> None:
     """Make sure, before any work, that rows can be trained on and chosen by.
 
     Raises:
-        ValueError: if there are no training rows, or one class only.
+        TypeError: if an array is of a wrong type.
+        ValueError: if there are no training rows, one class only, or arrays that do not fit
+            together; see `check_examples`.
     """
+    check_examples(train, "training rows")
     if len(train.labels) == 0:
         raise ValueError("training needs at least one row, got none")
     require_both_classes("training rows", train)
     if valid is not None:
-        require_both_classes("validation rows", valid)
+        check_examples(valid, "validation rows")
+        if len(valid.labels):
+            require_both_classes("validation rows", valid)
 
 
 def require_both_classes(what: str, rows: Examples) -> None:
@@ -123,6 +131,15 @@ def require_both_classes(what: str, rows: Examples) -> None:
             f"{what} need both classes, got {num_clicks} clicks in {num_rows} rows; "
             "split the log otherwise"
         )
+
+
+def _check_targets(targets: NDArray[np.float32], num_rows: int) -> None:
+    numbers = real_array("targets", targets)
+    if numbers.shape != (num_rows,):
+        raise ValueError(
+            f"targets must have shape ({num_rows},), one per training row, got {numbers.shape}"
+        )
+    check_finite("targets", numbers)
 
 
 def _cuda_devices(device: torch.device) -> list[int]:

@@ -346,7 +346,7 @@ def test_demo_leaves_other_folders_alone(tmp_path, capsys):
 def test_predict_does_not_overwrite_its_input(run_folder, log, capsys):
     before = log.read_bytes()
     words = ["predict", str(run_folder), str(log), "--out", str(log)]
-    assert "is one of the files to score; name another" in error_of(words, capsys)
+    assert "is one of the inputs; name another" in error_of(words, capsys)
     assert log.read_bytes() == before
 
 
@@ -451,4 +451,4 @@ def test_pyproject_names_the_version_and_the_command():
     import ctrkit
 
     assert project["version"] == ctrkit.__version__
-    assert project["scripts"] == {"ctrkit": "ctrkit.cli:main"}
+    assert project["scripts"] == {"ctrkit": "ctrkit.__main__:command"}

@@ -91,7 +91,7 @@ def test_mistakes(run, tmp_path, capsys):
     config["data"]["path"] = "gone"
     write_json(path, config)
     message = error_of(["train", "--like", str(tmp_path / "old"), *out], capsys)
-    assert "are not in" in message
+    assert "old does not hold its rows, which were in 'gone'; give the prepared" in message
     config["distill"] = {}
     write_json(path, config)
     message = error_of(["train", "--like", str(tmp_path / "old"), *out], capsys)

@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 import torch
+from edited import write_json
 from failing import error_of
 
 from ctrkit.aside import only_writer
@@ -59,6 +60,18 @@ def outcome(run: Path):
         [{name: value for name, value in row.items() if name not in TIMES} for row in history],
         {name: value.tolist() for name, value in weights.items()},
     )
+
+
+def test_a_run_of_a_version_without_an_option_goes_on(data, tmp_path, capsys):
+    words = ["train", str(data), "--model", "dagfm", *SMALL, "--out", str(tmp_path / "run")]
+    with interrupted(train, signal.SIGTERM, 5):
+        assert main(words) == 128 + signal.SIGTERM
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    del config["train"]["min_gain"]
+    write_json(tmp_path / "run" / "config.json", config)
+    message = error_of([*words, "--resume", "--min-gain", "0.1"], capsys)
+    assert "was begun with train min_gain 1e-05, not 0.1" in message
+    assert main([*words, "--resume"]) == 0
 
 
 def test_train_goes_on_after_a_signal(data, tmp_path, capsys):

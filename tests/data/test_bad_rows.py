@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from ctrkit.data import Field, PrepareConfig, Schema, infer_schema, load, prepare
 from ctrkit.data.bad_rows import BadRow, BadRowsError
-from ctrkit.data.lines import Layout, parse_lines, records
+from ctrkit.data.lines import parse_lines
+from ctrkit.data.records import Layout, records
 from ctrkit.data.skip import SKIPPED_FILE
 from ctrkit.data.synthetic import generate
 

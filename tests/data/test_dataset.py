@@ -98,8 +98,8 @@ def test_objects_show_themselves(prepared):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ((IDS[:, 0], np.ones(3)), r"ids must have shape \(N, S\) and labels \(N,\), got \(3,\)"),
-        ((IDS, np.ones(2)), r"got \(3, 2\) and \(2,\)"),
+        ((IDS[:, 0], np.ones(3)), r"ids must have shape \(N, S\), got \(3,\)"),
+        ((IDS, np.ones(2)), r"labels must have shape \(3,\), one per row of ids, got \(2,\)"),
         ((IDS, np.ones(3), np.ones(3)), r"values must have shape \(3, V\), got \(3,\)"),
     ],
 )

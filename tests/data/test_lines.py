@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctrkit.data import lines
-from ctrkit.data.lines import Layout, parse_lines
+from ctrkit.data.lines import parse_lines
+from ctrkit.data.records import Layout
 
 COLUMNS = ("a", "b", "c")
 cells = st.text(alphabet='x1é,"\n\t ;', max_size=12)
@@ -118,7 +119,10 @@ def test_a_zero_byte_is_named():
 
 
 def test_a_quote_that_is_not_closed_is_named():
-    with pytest.raises(ValueError, match=r"line 2: unexpected end of data; if quotes mean nothing"):
+    with pytest.raises(
+        ValueError,
+        match="line 2: a quote opens a cell and is not closed within 1 MiB; if quotes mean",
+    ):
         parse('1,2,3\n"4,5,6\n')
 
 

@@ -99,6 +99,13 @@ def test_free_memory_is_unknown_where_the_system_does_not_tell(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's own figures")
+def test_the_limit_of_the_shell_counts(monkeypatch):
+    used = memory._addresses_used()
+    monkeypatch.setattr(memory, "address_limit", lambda: used + 50 * MIB)
+    assert memory_bytes() == used + 50 * MIB
+    assert 0 <= free_memory() <= 50 * MIB
+
+
 def test_mapped_pages_that_are_let_go_no_longer_count(tmp_path):
     path = tmp_path / "array.npy"
     np.save(path, np.arange(MIB))

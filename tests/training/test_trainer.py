@@ -99,7 +99,7 @@ def test_a_model_with_batch_norm_sees_whole_batches():
 def test_stops_after_patience_validations_without_a_better_one():
     _, result = fit(epochs=50, learning_rate=1e-12, schedule="constant", patience=3)
     assert result.epochs < 50
-    assert result.stopped == "no better validation in 3"
+    assert result.stopped == "no validation better by 1e-05 in 3"
 
 
 def test_runs_all_epochs_without_validation_rows():

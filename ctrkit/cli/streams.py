@@ -1,0 +1,39 @@
+"""Standard error that may be closed or full: what cannot be written there is lost."""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import suppress
+
+
+class _Lossy(io.RawIOBase):
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
+        with suppress(OSError):
+            return os.write(self._descriptor, data)
+        return len(data)
+
+
+def lossy(descriptor: int, encoding: str) -> io.TextIOWrapper:
+    """Return a stream of text on an open descriptor, which never fails.
+
+    A progress bar or a message must not cost a run of hours.
+    """
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Lossy(descriptor)),  # type: ignore[type-var]
+        encoding=encoding,
+        errors="backslashreplace",
+        line_buffering=True,
+    )

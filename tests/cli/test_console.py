@@ -1,0 +1,122 @@
+"""What is printed: one line, without control characters, and never at the cost of the work."""
+
+import os
+
+import pytest
+from failing import error_of
+
+from ctrkit.cli import main
+from ctrkit.cli.console import show
+from ctrkit.cli.errors import one_line
+from ctrkit.cli.streams import lossy
+from ctrkit.options import printable
+
+HOSTILE = "a\x1b[2Jb\nc\rd\x9b31m\u202e.csv"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["prepare", HOSTILE, "--out", "x", "--format", "criteo"],
+        ["predict", HOSTILE, "x.csv", "--out", "y.csv"],
+        ["evaluate", HOSTILE, "x.csv"],
+        ["train", "--like", HOSTILE, "--out", "x"],
+        ["train", "x.csv", "--out", "x", f"--{HOSTILE}"],
+        ["train", "x.csv", "--out", "x", "--epochs", HOSTILE],
+        ["prepare", "x.csv", "--out", "x", "--config", HOSTILE],
+        [HOSTILE],
+    ],
+)
+def test_names_reach_the_terminal_without_control_characters(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = error_of(words, capsys)
+    assert printable(said) == said
+    assert "b\\n" in said or HOSTILE[0] in said
+
+
+def test_plain_text_is_printed_as_it_is():
+    assert printable("Größe 東京 – 3 %") == "Größe 東京 – 3 %"
+
+
+def test_bytes_that_are_no_text_are_printed_as_escapes():
+    assert printable(os.fsdecode(b"a\xff")) == "a\\udcff"
+
+
+def test_a_full_standard_output_is_an_error(monkeypatch):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        with pytest.raises(OSError, match="cannot write to standard output: No space left"):
+            show("a result")
+        monkeypatch.undo()
+        with pytest.raises(OSError, match="No space"):
+            full.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+
+
+@pytest.mark.parametrize("target", ["/dev/full", "closed"])
+def test_a_message_is_lost_where_standard_error_takes_none(target):
+    descriptor = os.open("/dev/null" if target == "closed" else target, os.O_WRONLY)
+    stream = lossy(descriptor, "utf-8")
+    if target == "closed":
+        os.close(descriptor)
+    print("a message", file=stream, flush=True)
+    print("and another", file=stream, flush=True)
+    if target != "closed":
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("Unable to allocate 3. GiB for an array"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp] . DefaultCPUAllocator: can't allocate memory"
+        ),
+        RuntimeError("CUDA out of memory. Tried to allocate 20 MiB"),
+        RuntimeError("can't start new thread"),
+    ],
+)
+def test_memory_that_is_used_up_is_said_in_one_line(error):
+    assert one_line(error).startswith("there is not enough memory")
+
+
+def test_an_error_that_no_input_should_cause_asks_for_a_report():
+    said = one_line(KeyError("x"))
+    assert said == (
+        "KeyError: 'x'. This is a fault of ctrkit: please report it with what --traceback shows"
+    )
+
+
+def test_only_the_first_line_of_an_error_is_shown():
+    assert one_line(ValueError("one\ntwo")) == "one"
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--lr", "1"], "did you mean '--learning-rate'?"),
+        (["--zzz", "1"], "choose from"),
+        (["--batch", "1"], "did you mean '--batch-size' or '--batch-norm'?"),
+        (["--epoch", "1"], "did you mean '--epochs'?"),
+        (["--orders", "39", "39"], "are written with commas: --orders 39,39"),
+        (["--hidden-dims", "3", "4", "5", "--epochs", "1"], "--hidden-dims 3,4,5"),
+    ],
+)
+def test_a_slip_in_the_options_gets_the_right_hint(words, hint, capsys):
+    assert hint in error_of(["train", "x.csv", "--out", "x", *words], capsys)
+
+
+def test_options_and_inputs_may_come_in_any_order(tmp_path, capsys):
+    words = ["train", "--out", str(tmp_path / "x"), "one.csv", "--epochs", "1", "two.csv"]
+    assert "one.csv does not exist" in error_of(words, capsys)
+
+
+def test_after_two_dashes_every_word_is_an_input(tmp_path, capsys):
+    words = ["prepare", "--out", str(tmp_path / "x"), "--format", "criteo", "--", "--no-file"]
+    assert "--no-file does not exist" in error_of(words, capsys)
+
+
+def test_traceback_raises_the_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        main(["prepare", "none.csv", "--out", str(tmp_path / "x"), "--traceback"])
