@@ -39,7 +39,7 @@ from ctrkit.files import (
     save_json,
     written_aside,
 )
-from ctrkit.options import MAX_LISTED, check_choice, shortened, shown, suggest
+from ctrkit.options import MAX_LISTED, check_choice, printable, shortened, shown, suggest
 
 T = TypeVar("T")
 
@@ -465,7 +465,7 @@ def entry_of(plain: Any, *keys: str, where: Path, kind: type[T]) -> T:
     Raises:
         ValueError: if a key is missing or the value is of another type, naming the file.
     """
-    path = ".".join(keys)
+    path = ".".join(map(printable, keys))  # one may be a name out of the file
     found = plain
     for key in keys:
         if not isinstance(found, Mapping) or key not in found:
@@ -483,5 +483,5 @@ def check_version(plain: Mapping[str, Any], folder: Path) -> None:
         raise ValueError(
             f"{folder / SCHEMA_FILE} must have format_version {FORMAT_VERSION}, "
             f"got {shown(version)}; prepare the log again, or use the ctrkit that wrote it "
-            f"({plain.get('ctrkit_version', 'unknown')})"
+            f"({printable(plain.get('ctrkit_version', 'unknown'))})"
         )
