@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
 import shutil
+import sys
 import zipfile
 
 import numpy as np
@@ -14,14 +16,17 @@ import pytest
 import torch
 from edited import edit_json, write_json
 
+from ctrkit.cli import main
 from ctrkit.data import load, prepare
 from ctrkit.data.npy import map_array
 from ctrkit.distill.cache import load_logits, teacher_logits
+from ctrkit.fields import FieldShape
 from ctrkit.files import MAX_JSON_BYTES, load_json
+from ctrkit.models.catalog import blueprint
 from ctrkit.serving import Run, train_run
 from ctrkit.serving.experiment import new_model
 from ctrkit.toml import MAX_BYTES, load_toml
-from ctrkit.training import TrainConfig
+from ctrkit.training import TrainConfig, latency
 from ctrkit.training.checkpoint import load_tensors, save_tensors
 
 
@@ -353,3 +358,41 @@ def test_logits_with_rows_missing_are_refused(folder):
     write_json(path, described)
     with pytest.raises(ValueError, match="must hold a logit for each of 48 train rows; remove it"):
         load_logits(kept, data)
+
+
+def test_millions_of_fields_are_refused_before_they_are_looked_at(folder):
+    path = folder / "run/config.json"
+    config = json.loads(path.read_text())
+    config["model"]["cardinalities"] = [2] * 350_000
+    write_json(path, config)
+    with pytest.raises(ValueError, match=r"config.json .* its fields must be those of the schema"):
+        Run(folder / "run")
+
+
+def test_slots_without_end_are_refused_before_there_are_rows():
+    wide = FieldShape(cardinality=3, num_slots=10_000)
+    message = "fields must have at most 1,000,000 slots together, got 1010000"
+    with pytest.raises(ValueError, match=message):
+        blueprint("crossnet", [wide] * 101, {}, where="test")
+
+
+@pytest.mark.parametrize("name", [b"run\xff", b"run\xfe\xff\n"])
+def test_a_folder_whose_name_is_no_text_is_as_good_as_any(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())  # which prints any text, as Python's own
+    monkeypatch.setattr(latency, "SECONDS", 0.0)
+    folder = tmp_path / os.fsdecode(name)
+    folder.mkdir()
+    rows = [f"{row % 2},u{row % 5},{row % 3}.5" for row in range(100)]
+    (folder / "log.csv").write_text("\n".join(["click,user,price", *rows]) + "\n")
+    log, data, run, student = (str(folder / part) for part in ("log.csv", "data", "run", "student"))
+    small = ["--embedding-dim", "2", "--epochs", "1"]
+    phases = ["--distill-epochs", "1", "--finetune-epochs", "1", "--no-alone"]
+    assert main(["prepare", log, "--label", "click", "--out", data]) == 0
+    assert main(["train", data, "--model", "crossnet", *small, "--out", run]) == 0
+    assert main(["predict", run, log, "--out", str(folder / "scores.csv")]) == 0
+    assert main(["evaluate", run, log, "--json", str(folder / "figures.json")]) == 0
+    assert main(["evaluate", run, data]) == 0
+    words = ["--teacher", run, "--student", "crossnet", *small, *phases, "--out", student]
+    assert main(["distill", data, *words]) == 0
+    assert Run(student).config["data"]["path"] == data
+    assert len((folder / "scores.csv").read_text().splitlines()) == 101

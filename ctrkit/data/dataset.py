@@ -200,7 +200,8 @@ class PreparedData:
             entry_of(plain, "prepared", name, where=where, kind=dict)
         info.setdefault("skipped", {})
         for part in entry_of(plain, "prepared", "skipped", where=where, kind=dict):
-            entry_of(plain, "prepared", "skipped", part, where=where, kind=int)
+            if entry_of(plain, "prepared", "skipped", part, where=where, kind=int) < 0:
+                raise ValueError(f"{where} is damaged: skipped rows must not be negative")
         return info
 
     def _open(self, part: str, check: bool) -> Dataset:

@@ -37,7 +37,7 @@ from ctrkit.data.vocabulary_files import (
 )
 from ctrkit.fields import MISSING_ID, NUM_RESERVED_IDS, RARE_ID, FieldShape
 from ctrkit.files import load_json, part_of, save_json
-from ctrkit.options import MAX_LISTED, check_choice, shortened, shown, suggest
+from ctrkit.options import MAX_LISTED, check_choice, printable, shortened, shown, suggest
 
 T = TypeVar("T")
 
@@ -390,7 +390,7 @@ def entry_of(plain: Any, *keys: str, where: Path, kind: type[T]) -> T:
     Raises:
         ValueError: if a key is missing or the value is of another type, naming the file.
     """
-    path = ".".join(keys)
+    path = ".".join(map(printable, keys))  # one may be a name out of the file
     found = plain
     for key in keys:
         if not isinstance(found, Mapping) or key not in found:
@@ -408,5 +408,5 @@ def check_version(plain: Mapping[str, Any], folder: Path) -> None:
         raise ValueError(
             f"{folder / SCHEMA_FILE} must have format_version {FORMAT_VERSION}, "
             f"got {shown(version)}; prepare the log again, or use the ctrkit that wrote it "
-            f"({plain.get('ctrkit_version', 'unknown')})"
+            f"({printable(plain.get('ctrkit_version', 'unknown'))})"
         )

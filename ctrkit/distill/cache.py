@@ -17,6 +17,7 @@ from ctrkit.data.npy import crc32_of, map_array
 from ctrkit.distill.teachers import Teacher, compute_logits, fingerprint_of, models_of
 from ctrkit.fields import Cardinalities
 from ctrkit.files import check_writable, load_json, part_of, save_json
+from ctrkit.options import printable
 from ctrkit.training.batches import Examples
 
 FOLDER = "teachers"
@@ -133,15 +134,16 @@ def load_logits(
     """
     folder = Path(folder)
     described = _describe(folder)
+    of_data, of_teacher = (printable(described[key][:12]) for key in ("data", "teacher"))
     if described["data"] != _fingerprint(data):
         raise ValueError(
-            f"{folder} holds logits for another data set ({described['data'][:12]}) than "
+            f"{folder} holds logits for another data set ({of_data}) than "
             f"{data.path} ({_fingerprint(data)[:12]}); remove the folder, they are computed again"
         )
     if teacher is not None and described["teacher"] != teacher:
         raise ValueError(
-            f"{folder} holds the logits of another teacher ({described['teacher'][:12]}, wanted "
-            f"{teacher[:12]}); remove the folder, they are computed again"
+            f"{folder} holds the logits of another teacher ({of_teacher}, "
+            f"wanted {teacher[:12]}); remove the folder, they are computed again"
         )
     arrays = {part: _read(folder, part, described["crc32"]) for part in PARTS}
     for part, logits in arrays.items():

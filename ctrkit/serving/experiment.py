@@ -190,7 +190,7 @@ def record_run(
         remove_unfinished(out / CHECKPOINTS)
         if failed is not None:
             raise FloatingPointError(
-                f"{out} is trained and written, but has not all figures: {failed}"
+                f"{out} is trained and written, without some figures: {failed}"
             )
         return Outcome(model=model, result=result, evaluations=evaluations)
 

@@ -19,8 +19,8 @@ METRICS = "metrics.json"
 CHECKPOINTS = "checkpoints"
 DATA = "data"
 
-SECTIONS = ("model", "train", "data", "distill")
-"""Parts of ``config.json`` that are objects, where they are there."""
+SECTIONS = ("model", "train", "data", "distill", "valid", "test")
+"""Parts of ``config.json`` and ``metrics.json`` that are objects, where they are there."""
 
 
 def claim(folder: Path, *, force: bool, resume: bool = False) -> None:

@@ -138,6 +138,12 @@ class Fit:
                 model=self.model,
                 optimizers=self.optimize.optimizers,
                 last_step=self.config.epochs * self.steps_per_epoch,
+                figures={
+                    "valid_auc": self.valid_rows is not None,
+                    "valid_logloss": self.valid_rows is not None,
+                    "valid_criterion": self.valid_rows is not None
+                    and self.aim.criterion is not None,
+                },
             )
             self._restore(state)
         except (ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:

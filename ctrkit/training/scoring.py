@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import islice
@@ -23,6 +24,9 @@ from ctrkit.training.out_of_memory import memory_errors
 
 BLOCK_ROWS = 1 << 16
 """Rows that are in memory at a time: read of mapped arrays, then shared out among the threads."""
+
+BLOCK_IDS = 1 << 24
+"""Most ids that are in memory at a time, where rows have more than 256 of them."""
 
 IdsAndValues = tuple[NDArray[np.int32], NDArray[np.float32] | None]
 
@@ -47,6 +51,7 @@ def _score(model: CTRModel, examples: Examples, precision: str) -> NDArray[np.fl
 def blocks_of(examples: Examples, block_rows: int = BLOCK_ROWS) -> Iterator[IdsAndValues]:
     """Yield all rows in blocks; mapped memory is let go after each."""
     ids, values = examples.ids, examples.values
+    block_rows = min(block_rows, max(1, BLOCK_IDS // max(1, math.prod(ids.shape[1:]))))
     for start in range(0, len(ids), block_rows):
         block = slice(start, start + block_rows)
         yield ids[block], None if values is None else values[block]
@@ -107,7 +112,7 @@ def score_stream(
         return found.float().cpu().numpy()  # type: ignore[no-any-return]
 
     chunks = _rechunked(blocks, size)
-    at_once = max(1, BLOCK_ROWS // size)
+    at_once = max(1, min(BLOCK_ROWS, BLOCK_IDS // model.embedding.num_slots) // size)
     some = list(islice(chunks, at_once))
     with freed_memory_kept():
         while some:

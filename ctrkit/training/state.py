@@ -26,6 +26,7 @@ def check_state(
     model: nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
     last_step: int,
+    figures: Mapping[str, bool],
 ) -> None:
     """Make sure that a run with this recipe, model and optimizers can go on from a state.
 
@@ -35,6 +36,7 @@ def check_state(
         model: the model, before the state is put into it.
         optimizers: those of the model.
         last_step: the number of steps that the run can have.
+        figures: figures of a validation that may be missing, and whether this run has them.
 
     Raises:
         ValueError: if a part is missing, or no run with this recipe has it.
@@ -47,7 +49,7 @@ def check_state(
         raise ValueError(f"it must have {len(optimizers)} optimizers, got {len(saved)}")
     for optimizer, one in zip(optimizers, saved, strict=True):
         _check_optimizer(optimizer, one, step)
-    records = [_record(entry) for entry in _entry(state, "records", list)]
+    records = [_record(entry, figures) for entry in _entry(state, "records", list)]
     steps = [record.step for record in records]
     if steps != sorted(set(steps)) or not all(0 <= number <= step for number in steps):
         raise ValueError(f"its validations must come after one another, got steps {shown(steps)}")
@@ -135,10 +137,13 @@ def _check_tensors(found: Mapping[Any, Any], expected: Mapping[str, torch.Size],
         raise ValueError(f"an optimizer has made 1 to {step} steps, got {float(found['step'])}")
 
 
-def _record(entry: Any) -> Record:
+def _record(entry: Any, figures: Mapping[str, bool]) -> Record:
     names = [field.name for field in fields(Record)]
     if not isinstance(entry, dict) or [*entry] != names:
         raise ValueError(f"a validation must have {', '.join(names)}, got {shown(entry)}")
+    for name, is_there in figures.items():
+        if (entry[name] is not None) != is_there:
+            raise ValueError(f"a validation of this run has {'a' if is_there else 'no'} {name}")
     try:
         return from_mapping(Record, entry, where="a validation")
     except TypeError as error:

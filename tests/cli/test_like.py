@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from edited import write_json
+from edited import edit_json, write_json
 from failing import error_of
 
 from ctrkit.cli import main
@@ -77,6 +77,24 @@ def test_every_figure_that_differs_is_named(run, tmp_path, capsys):
     assert main(["train", "--like", str(tmp_path / "old"), *out]) == 0
     said = capsys.readouterr().err.splitlines()[-2]
     assert said == f"test logloss {figures(run)['test']['logloss']!r}, not 0.5"
+
+
+def test_rows_outside_the_run_are_not_followed(run, tmp_path, capsys):
+    old = shutil.copytree(run, tmp_path / "old", ignore=shutil.ignore_patterns("data"))
+    shutil.copytree(run / "data", tmp_path / "elsewhere")
+    edit_json(
+        old / "config.json",
+        data=json.loads((run / "config.json").read_text())["data"]
+        | {"path": str(tmp_path / "elsewhere")},
+    )
+    words = ["train", "--like", str(old), "--out", str(tmp_path / "new")]
+    said = error_of(words, capsys)
+    assert f"old does not hold its rows, which were in '{tmp_path / 'elsewhere'}'; give" in said
+    (old / "data").symlink_to(tmp_path / "elsewhere")
+    assert "old/data must lie in" in error_of(words, capsys)
+    assert not (tmp_path / "new").exists()
+    assert main([*words, str(tmp_path / "elsewhere")]) == 0  # named by the user
+    assert figures(tmp_path / "new") == figures(run)
 
 
 def test_mistakes(run, tmp_path, capsys):

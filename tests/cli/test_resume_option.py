@@ -15,8 +15,9 @@ from failing import error_of
 from ctrkit.aside import only_writer
 from ctrkit.cli import distill, main, train
 from ctrkit.cli.progress import TrainingBar
-from ctrkit.data import prepare
+from ctrkit.data import load, prepare
 from ctrkit.data.synthetic import generate
+from ctrkit.serving import Run
 from ctrkit.training import latency
 from ctrkit.training.checkpoints import unfinished
 
@@ -118,6 +119,28 @@ def test_other_rows_are_not_trained_on_further(data, tmp_path, capsys):
     other = prepare(tmp_path / "other.txt", format="criteo", out=tmp_path / "other").path
     message = error_of(["train", str(other), *words, "--resume"], capsys)
     assert f"was begun with other rows than those of {other}" in message
+
+
+@pytest.mark.parametrize("lost", ["schema.json", "vocabularies/*"])
+def test_what_a_run_lost_of_its_encoder_is_written_again(data, tmp_path, lost):
+    out = tmp_path / "run"
+    words = ["train", str(data), "--model", "dagfm", *SMALL, "--out", str(out)]
+    with interrupted(train, signal.SIGTERM, 9):
+        assert main(words) == 128 + signal.SIGTERM
+    for path in out.glob(lost):
+        path.unlink()
+    assert main([*words, "--resume"]) == 0
+    assert Run(out).encoder.fingerprint == load(data).encoder.fingerprint
+
+
+def test_a_run_that_lost_its_best_weights_does_not_train_in_vain(data, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["train", str(data), "--model", "dagfm", *SMALL, "--out", str(out)]
+    with interrupted(train, signal.SIGTERM, 9):
+        assert main(words) == 128 + signal.SIGTERM
+    (out / "checkpoints" / "best.pt").unlink()
+    message = error_of([*words, "--resume"], capsys)
+    assert "best.pt does not exist, but the run has been validated; begin it anew" in message
 
 
 DISTILL = ["--teacher", "crossnet", *SMALL, "--epochs", "1"]
