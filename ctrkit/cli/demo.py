@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ctrkit.cli.console import show
+from ctrkit.cli.paths import folder_path
 from ctrkit.cli.progress import PrepareBar, TrainingBar
 from ctrkit.cli.tables import aligned, standings_table
 from ctrkit.data import prepare
@@ -25,7 +26,11 @@ FEWEST_ROWS = 1000
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="folder (default: demo)"
+        "--out",
+        type=folder_path,
+        default=Path("demo"),
+        metavar="FOLDER",
+        help="folder (default: demo)",
     )
     parser.add_argument(
         "--rows", type=int, default=200_000, metavar="N", help="rows to make (default: 200000)"
