@@ -300,6 +300,8 @@ def _read_cell(text: str, at: int, layout: Layout) -> tuple[str, int]:
         return text[at:end], end
     last = at + 2 * limits.MAX_CELL_BYTES + 2  # two quotes may stand for each character
     found = quoted.match(text, at, last)
+    if found and text.startswith(layout.quote, found.end()):
+        found = None  # `last` lies between two quotes that stand for one
     cell = found[1].replace(2 * layout.quote, layout.quote) if found else ""
     if found is None or limits.is_too_long(cell):
         reason = f"a quote opens a cell and is not closed within {most}{_hint(layout)}"
