@@ -15,6 +15,7 @@ from ctrkit.cli.inputs import (
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import load
 from ctrkit.files import check_writable, save_json
+from ctrkit.options import printable
 from ctrkit.serving import Run
 
 SPLITS = ("train", "valid", "test")
@@ -55,6 +56,6 @@ def run(arguments: argparse.Namespace) -> None:
         if skipped is not None:
             first = next(iter(skipped.first.values()), None)
             tell_skipped(skipped.total, metrics.rows, f"the first is {first}")
-    print(metrics_table({name: metrics}))
+    print(metrics_table({printable(name): metrics}))
     if arguments.json is not None:
         save_json(arguments.json, {name: metrics.to_dict()}, checksum=False)
