@@ -115,6 +115,14 @@ def test_a_row_repeated_a_billion_times_is_refused(tmp_path):
         load_tensors(tmp_path / "best.pt")
 
 
+def test_a_file_with_holes_is_not_read_for_minutes(folder):
+    with (folder / "run/checkpoints/best.pt").open("r+b") as file:
+        file.truncate(1 << 40)
+    message = r"best.pt must hold the weights of this run, \d+ bytes, got 1,099,511,627,776"
+    with pytest.raises(ValueError, match=message):
+        Run(folder / "run")
+
+
 @pytest.mark.parametrize("at", [0.1, 0.3, 0.5, 0.7, 0.9])
 def test_a_flipped_byte_in_weights_is_noticed(folder, at):
     path = folder / "run/checkpoints/best.pt"
