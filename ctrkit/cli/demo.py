@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ctrkit.cli.arguments import whole_number
 from ctrkit.cli.console import show
 from ctrkit.cli.paths import folder_path
 from ctrkit.cli.progress import PrepareBar, TrainingBar
@@ -33,10 +34,18 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         help="folder (default: demo)",
     )
     parser.add_argument(
-        "--rows", type=int, default=200_000, metavar="N", help="rows to make (default: 200000)"
+        "--rows",
+        type=whole_number,
+        default=200_000,
+        metavar="N",
+        help="rows (default: 200000)",
     )
     parser.add_argument(
-        "--seed", type=int, default=2021, metavar="N", help="of log and training (default: 2021)"
+        "--seed",
+        type=whole_number,
+        default=2021,
+        metavar="N",
+        help="of log and runs (default: 2021)",
     )
 
 

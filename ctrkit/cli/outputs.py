@@ -40,13 +40,11 @@ def check_output(option: str, out: Path, inputs: Sequence[Path]) -> None:
     """
     if out == STANDARD:
         return
+    kind = _mode(out)
+    if not stat.S_ISCHR(kind) and any(_same(out, path) for path in inputs):
+        raise ValueError(f"{option} {out} is one of the inputs; name another file")
     target = _target(option, out)
-    if not stat.S_ISCHR(_mode(target)):
-        for path in inputs:
-            if path != STANDARD and _same(target, path):
-                raise ValueError(f"{option} {out} is one of the inputs; name another file")
     if streams(out):
-        kind = _mode(target)
         if not (stat.S_ISCHR(kind) or stat.S_ISFIFO(kind) or stat.S_ISREG(kind)):
             raise ValueError(f"{option} {out} must be a file, a pipe or a terminal; name another")
         return
@@ -114,6 +112,7 @@ def _mode(path: Path) -> int:
 
 def _same(one: Path, other: Path) -> bool:
     try:
-        return one.samefile(other)
+        found = os.fstat(0) if other == STANDARD else other.stat()
+        return os.path.samestat(one.stat(), found)
     except OSError:
         return False

@@ -6,6 +6,7 @@ import argparse
 from contextlib import closing, nullcontext
 from pathlib import Path
 
+from ctrkit.cli.arguments import whole_number
 from ctrkit.cli.console import say
 from ctrkit.cli.decimals import decimal_lines
 from ctrkit.cli.inputs import add_check_space, add_reading, skipping, tell_skipped
@@ -27,7 +28,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
     parser.add_argument(
-        "--num-workers", type=int, metavar="N", help="threads (default: one per processor)"
+        "--num-workers", type=whole_number, metavar="N", help="threads (default: one per processor)"
     )
     add_reading(parser)
     add_check_space(parser)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
-from ctrkit.cli.arguments import add_options, collect, read_settings
+from ctrkit.cli.arguments import add_options, collect, given, read_settings
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.like import like_of
@@ -62,7 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     check_folder("--out", out)
     force = options["data"].force
-    if arguments.resume and says_finished(out):
+    asked = {"train": given(arguments, [field.name for field in dataclasses.fields(TrainConfig)])}
+    if arguments.resume and says_finished(out, asked):
         return
     refuse_early(name, vars(options["model"]), options["train"])
     claim(out, force=force, resume=arguments.resume)

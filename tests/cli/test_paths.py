@@ -66,9 +66,7 @@ def test_a_name_that_is_too_long_is_refused_before_any_work(tmp_path, capsys):
 def test_no_folder_is_made_in_a_run_or_in_prepared_data(tmp_path):
     (tmp_path / "run" / "vocabularies").mkdir(parents=True)
     (tmp_path / "run" / "schema.json").touch()
-    with pytest.raises(
-        ValueError, match="which is a run or prepared data; name a folder"
-    ):
+    with pytest.raises(ValueError, match="which is a run or prepared data; name a folder"):
         check_folder("--out", tmp_path / "run" / "student")
     check_folder("--out", tmp_path / "run")
 
