@@ -13,7 +13,7 @@ import numpy as np
 
 from ctrkit.data.names import check_num_columns, first_repeated
 from ctrkit.data.times import check_pattern
-from ctrkit.fields import NUM_RESERVED_IDS
+from ctrkit.fields import MAX_SLOTS, NUM_RESERVED_IDS
 from ctrkit.options import (
     check_choice,
     check_positive,
@@ -23,7 +23,7 @@ from ctrkit.options import (
     shown,
     suggest,
 )
-from ctrkit.toml import toml_key, toml_value
+from ctrkit.toml import load_toml, parse_toml, toml_key, toml_value
 
 CATEGORICAL = "categorical"
 INTEGER = "integer"
@@ -51,9 +51,6 @@ TIME_FORMATS = ("iso", "epoch")
 DEFAULT_SEPARATOR = "|"
 DEFAULT_MAX_SLOTS = 10
 LARGEST_MAX_SLOTS = 1_000
-
-MAX_ID_COLUMNS = 100_000
-"""Id columns of all fields: a row of so many takes 400 KB."""
 
 MAX_HASH_BUCKETS = int(np.iinfo(np.int32).max) - NUM_RESERVED_IDS
 
@@ -236,9 +233,9 @@ class Schema:
     def _check_sizes(self) -> None:
         check_num_columns(len(self.fields), "fields")
         num_ids = sum(field.source.num_slots for field in self.model_fields)
-        if num_ids > MAX_ID_COLUMNS:
+        if num_ids > MAX_SLOTS:
             raise ValueError(
-                f"all fields together must have at most {MAX_ID_COLUMNS:,} id columns, got "
+                f"all fields together must have at most {MAX_SLOTS:,} id columns, got "
                 f"{num_ids:,}; give multivalued fields a smaller max_slots"
             )
 
