@@ -13,8 +13,8 @@ RARE_ID = 1
 
 NUM_RESERVED_IDS = 2
 
-MAX_SLOTS = 1_000_000
-"""Most id columns of all fields together: 20,000 fields of 50 slots."""
+MAX_SLOTS = 200_000
+"""Most id columns of all fields together, 20,000 fields of 10 slots: a row takes 800 KB."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,10 @@ table and key of a file a thousand bytes. So sizes are looked at first.
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +90,18 @@ def _check_size(text: str) -> None:
                 f"a number or a key without quotes must have at most {MAX_NUMBER_LENGTH:,} "
                 f"characters, got {shown(found['bare'])}"
             )
+
+
+def toml_key(name: str) -> str:
+    """Return a name as a key of TOML."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_value(name)
+
+
+def toml_value(value: Any) -> str:
+    """Return plain data as TOML spells it."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{toml_key(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    # JSON writes truth values, whole numbers and texts as TOML does, but for one character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -207,6 +207,14 @@ def test_preparing(page):
         assert row[-2:] == [rate, f"{found['peak_bytes'] / GIB:.2f} GiB"]
 
 
+def test_memory_of_vocabularies():
+    rows = table("docs/memory.md", "categories", "bytes of each")
+    keys = ("formula_bytes", "more_bytes", "peak_bytes")
+    for row, found in zip(rows, results("vocabularies"), strict=True):
+        assert row[:2] == [f"{found['categories'] // 1_000_000} M", str(found["text_bytes"])]
+        assert row[2:] == [f"{found[key] / MIB:,.0f} MiB" for key in keys]
+
+
 def test_memory_against_its_formula():
     rows = table("docs/memory.md", "what", "less the same with")
     found = [result for result in results("memory") if "formula_bytes" in result]

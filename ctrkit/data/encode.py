@@ -23,6 +23,12 @@ from ctrkit.data.cells import (
     labels_of,
 )
 from ctrkit.data.frames import FrameSource
+from ctrkit.data.needs import (
+    hash_buckets,
+    needed_columns,
+    needs_statistics,
+    needs_vocabulary,
+)
 from ctrkit.data.rows import Rows, concatenate
 from ctrkit.data.schema import NUMERIC, ModelField, Schema
 from ctrkit.data.statistics import Statistics, log1p_of
@@ -317,26 +323,6 @@ def _statistics(plain: Mapping[str, Any], where: Path) -> dict[str, Statistics]:
             raise ValueError(f"the deviation of {name} must not be negative, got {deviation}")
         found[name] = Statistics(mean, deviation)
     return found
-
-
-def hash_buckets(schema: Schema, field: ModelField) -> int | None:
-    """Return the number of buckets of a hashed field, None for any other."""
-    return field.source.hash_buckets if field.part else schema.field(field.owner).hash_buckets
-
-
-def needs_vocabulary(schema: Schema, field: ModelField) -> bool:
-    """Return whether the field's ids come from a vocabulary."""
-    return field.source.kind != NUMERIC and hash_buckets(schema, field) is None
-
-
-def needs_statistics(field: ModelField) -> bool:
-    """Return whether the field's values depend on the training rows."""
-    return field.source.kind == NUMERIC and field.source.transform in (None, "standard")
-
-
-def needed_columns(schema: Schema) -> tuple[str, ...]:
-    """Return the columns, label apart, without which rows cannot be encoded."""
-    return tuple(dict.fromkeys(field.source.name for field in schema.model_fields))
 
 
 def check_columns(block: Block, needed: Sequence[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import functools
 import hashlib
 import importlib
@@ -17,24 +16,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.types import infer_dtype, is_datetime64_any_dtype, is_hashable
+from pandas.api.types import infer_dtype, is_datetime64_any_dtype
 
 from ctrkit.data.bad_rows import BadRow, BadRowsError, SkippedRow
 from ctrkit.data.block_rows import most_rows
+from ctrkit.data.frame_cells import bad_cells, column_of, exact_text, holds_objects
+from ctrkit.data.names import unique_names
 from ctrkit.data.pandas_index import PandasIndex
 from ctrkit.data.raw import check_file, name_of, stream_of
-from ctrkit.data.schema import DEFAULT_SEPARATOR, MULTIVALUED, Schema, unique_names
+from ctrkit.data.schema import DEFAULT_SEPARATOR, MULTIVALUED, Schema
 from ctrkit.data.table import Table
-from ctrkit.data.tokens import Column, Tokens, smallest
-from ctrkit.options import shown
 
 BLOCK_ROWS = 1 << 16
-_EXACT_WHOLE = 1 << 53
 _MAGIC = b"PAR1"
-
-_EQUAL_ALIKE = ("string", "integer", "floating", "boolean", "empty")
-"""Kinds of objects that have the same text where they are equal; the decimals 1.0 and 1.00, or
-moments in two time zones, have not."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +79,9 @@ class FrameBlock:
             cells = self.frame.iloc[:, position]
             separator = self.separators.get(name)
             try:
-                found[name] = _column(cells, separator)
+                found[name] = column_of(cells, separator)
             except (ValueError, TypeError, NotImplementedError) as error:
-                raise BadRowsError(place, _bad_cells(name, cells, separator, error)) from error
+                raise BadRowsError(place, bad_cells(name, cells, separator, error)) from error
         table = Table(len(self.frame), found, lambda: np.arange(len(self.frame) + 1), place)
         table.refuse_long_cells()
         return table
@@ -131,8 +125,8 @@ class FrameSource:
         for position, name in enumerate(self._frame.columns):
             digest.update(f"{name}\n{self._frame.dtypes.iloc[position]}\n".encode())
             column = self._frame.iloc[:, position]
-            if _holds_objects(column):
-                column = column.astype(object).map(_exact)
+            if holds_objects(column):
+                column = column.astype(object).map(exact_text)
             digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
         return digest.hexdigest()
 
@@ -299,124 +293,3 @@ def _block(
         if field.kind == MULTIVALUED
     }
     return FrameBlock(name, start, frame, separators, min(fraction, 1.0))
-
-
-def _column(series: pd.Series[Any], separator: str | None) -> Column:
-    if separator is not None and _holds_objects(series):
-        series = series.astype(object).map(lambda cell: _join(cell, separator))
-    if series.dtype == object and infer_dtype(series) not in _EQUAL_ALIKE:
-        series = pd.Series([_single_text(cell) for cell in series], dtype=object)
-    codes, distinct = pd.factorize(series)
-    texts = _texts_of(distinct)
-    missing = codes < 0
-    if missing.any():
-        codes = np.where(missing, len(texts), codes)
-        texts.append("")
-    return Column(smallest(codes, len(texts)), Tokens.from_texts(texts))
-
-
-def _texts_of(distinct: Any) -> list[str]:
-    """Return the texts of distinct cells, as `pandas.factorize` returns them."""
-    dtype = distinct.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        return _texts_of(distinct.categories.take(distinct.codes))
-    if dtype.kind == "f":
-        # A float of NumPy prints with the digits of its own precision, one of Python's with more.
-        plain = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
-        numbers = np.asarray(distinct, dtype=plain)
-        return list(map(text_of, numbers.tolist() if plain == np.float64 else numbers))
-    if dtype.kind in "iu":
-        return list(map(str, distinct.tolist()))
-    return list(map(text_of, distinct.tolist()))
-
-
-def _single_text(cell: Any) -> str:
-    if not is_hashable(cell):
-        raise TypeError(f"cells must hold single values, got a {type(cell).__name__}")
-    return text_of(cell)
-
-
-def _bad_cells(
-    name: str, cells: pd.Series[Any], separator: str | None, error: Exception
-) -> Iterator[BadRow]:
-    """Yield the rows for which `_column` raises an error."""
-    has_found = False
-    for row, cell in enumerate(cells):
-        try:
-            value: Any = cell if separator is None else _join(cell, separator)
-            if is_hashable(value):
-                Tokens.from_texts([text_of(value)])
-                continue
-            reason = (
-                f" must hold single values, got a {type(value).__name__}; join it into one text, "
-                'or give the field kind "multivalued"'
-            )
-        except (ValueError, TypeError) as wrong:
-            reason = f": {wrong}"
-        has_found = True
-        yield BadRow(row, row + 1, f"column {name}{reason}")
-    if not has_found:
-        yield BadRow(0, len(cells), f"column {name}: {error}")
-
-
-def _holds_objects(series: pd.Series[Any]) -> bool:
-    """Return whether the cells may be lists."""
-    return series.dtype == object or isinstance(series.dtype, pd.ArrowDtype)
-
-
-def _exact(cell: Any) -> str:
-    """Return a text that differs where cells do; ``repr`` of a long array leaves numbers out."""
-    if isinstance(cell, np.ndarray):
-        return f"{cell.dtype}{_exact(cell.tolist())}"
-    if isinstance(cell, (list, tuple)):
-        return f"[{', '.join(map(_exact, cell))}]"
-    return repr(cell)
-
-
-def _join(cell: Any, separator: str) -> Any:
-    """Return the items of a list in one text; any other cell as it is.
-
-    Raises:
-        ValueError: if an item holds the separator, so that it would be split again.
-        TypeError: if an item is a list itself.
-    """
-    if not isinstance(cell, (list, tuple, np.ndarray)):
-        return cell
-    texts = []
-    for item in cell:
-        if isinstance(item, tuple) or not is_hashable(item):
-            raise TypeError(f"items of a list must be single values, got a {type(item).__name__}")
-        text = text_of(item)
-        if separator in text:
-            raise ValueError(
-                f"item {shown(text)} of a list must not hold the separator {separator!r}; "
-                "choose another separator in the schema"
-            )
-        texts.append(text)
-    return separator.join(texts)
-
-
-def text_of(value: Any) -> str:
-    """Return a cell of a frame as the text that a file would hold.
-
-    Example:
-        >>> [text_of(value) for value in (3.0, 0.5, True, None, "a")]
-        ['3', '0.5', '1', '', 'a']
-    """
-    if isinstance(value, str):
-        return value
-    if value is None or value is pd.NA or value is pd.NaT:
-        return ""
-    if isinstance(value, (bool, np.bool_)):
-        return str(int(value))
-    if isinstance(value, (float, np.floating)):
-        if np.isnan(value):
-            return ""
-        number = float(value)
-        is_whole = number.is_integer() and abs(number) < _EXACT_WHOLE
-        return str(int(number)) if is_whole else str(value)
-    if isinstance(value, (datetime.date, datetime.datetime)):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.decode("utf-8")
-    return str(value)

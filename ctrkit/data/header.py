@@ -10,8 +10,9 @@ import numpy as np
 
 from ctrkit.data.bad_rows import BadRow
 from ctrkit.data.cutting import Piece
+from ctrkit.data.names import unique_names
 from ctrkit.data.records import CutOffRow, Layout, Record, as_text, cut_by_csv, judged
-from ctrkit.data.schema import Schema, unique_names
+from ctrkit.data.schema import Schema
 from ctrkit.options import MAX_LISTED, shortened
 
 _NUM_FIRST_LINES = 1000

@@ -24,10 +24,8 @@ import numpy.typing as npt
 from ctrkit.data.cells import Cells, NumberCells, TokenCells, cells_of, labels_of, times_of
 from ctrkit.data.encode import (
     Encoder,
-    needed_columns,
-    needs_statistics,
-    needs_vocabulary,
 )
+from ctrkit.data.needs import needed_columns, needs_statistics, needs_vocabulary
 from ctrkit.data.rows import Rows
 from ctrkit.data.schema import Field, Schema
 from ctrkit.data.spill import Spill, Stored

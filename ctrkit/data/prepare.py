@@ -30,13 +30,11 @@ from ctrkit.data.encode import (
     check_header,
     check_version,
     entry_of,
-    needed_columns,
-    needs_statistics,
-    needs_vocabulary,
     read_schema_file,
 )
 from ctrkit.data.estimates import preparation_disk
 from ctrkit.data.folder import TemporaryFolder, check_replaceable, new_folder
+from ctrkit.data.needs import needed_columns, needs_statistics, needs_vocabulary
 from ctrkit.data.passes import (
     CountedBlock,
     StoredBlock,

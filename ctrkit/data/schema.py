@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ctrkit.data.names import check_num_columns, first_repeated
 from ctrkit.data.times import check_pattern
-from ctrkit.fields import NUM_RESERVED_IDS
+from ctrkit.fields import MAX_SLOTS, NUM_RESERVED_IDS
 from ctrkit.options import (
-    MAX_COLUMNS,
     check_choice,
     check_positive,
     from_mapping,
@@ -25,7 +23,7 @@ from ctrkit.options import (
     shown,
     suggest,
 )
-from ctrkit.toml import load_toml, parse_toml
+from ctrkit.toml import load_toml, parse_toml, toml_key, toml_value
 
 CATEGORICAL = "categorical"
 INTEGER = "integer"
@@ -53,9 +51,6 @@ TIME_FORMATS = ("iso", "epoch")
 DEFAULT_SEPARATOR = "|"
 DEFAULT_MAX_SLOTS = 10
 LARGEST_MAX_SLOTS = 1_000
-
-MAX_ID_COLUMNS = 100_000
-"""Id columns of all fields: a row of so many takes 400 KB."""
 
 MAX_HASH_BUCKETS = int(np.iinfo(np.int32).max) - NUM_RESERVED_IDS
 
@@ -238,9 +233,9 @@ class Schema:
     def _check_sizes(self) -> None:
         check_num_columns(len(self.fields), "fields")
         num_ids = sum(field.source.num_slots for field in self.model_fields)
-        if num_ids > MAX_ID_COLUMNS:
+        if num_ids > MAX_SLOTS:
             raise ValueError(
-                f"all fields together must have at most {MAX_ID_COLUMNS:,} id columns, got "
+                f"all fields together must have at most {MAX_SLOTS:,} id columns, got "
                 f"{num_ids:,}; give multivalued fields a smaller max_slots"
             )
 
@@ -357,11 +352,11 @@ class Schema:
         """Return the schema as the text of a ``schema.toml``."""
         settings = self.to_mapping()
         fields = settings.pop("fields")
-        lines = [f"{name} = {_toml(value)}" for name, value in settings.items()]
+        lines = [f"{name} = {toml_value(value)}" for name, value in settings.items()]
         lines += ["", "[fields]"]
         for name, given in fields.items():
             plain = list(given) == ["kind"]
-            lines.append(f"{_toml_key(name)} = {_toml(given['kind'] if plain else given)}")
+            lines.append(f"{toml_key(name)} = {toml_value(given['kind'] if plain else given)}")
         return "\n".join(lines) + "\n"
 
     @classmethod
@@ -392,48 +387,3 @@ class Schema:
         fields = tuple(former if field.name == label else field for field in self.fields)
         columns = self.columns if self.header else self.file_columns
         return dataclasses.replace(self, fields=fields, label=label, columns=columns)
-
-
-def check_num_columns(number: int, where: str) -> None:
-    """Raise ``ValueError`` if there are more columns than a log may have."""
-    if number > MAX_COLUMNS:
-        raise ValueError(f"{where} must be at most {MAX_COLUMNS:,} columns, got {number:,}")
-
-
-def unique_names(names: Iterable[str], where: str) -> tuple[str, ...]:
-    """Return the names, refusing empty and repeated ones, and too many.
-
-    Raises:
-        ValueError: naming the column.
-    """
-    found = tuple(names)
-    check_num_columns(len(found), f"{where}: there")
-    if "" in found:
-        raise ValueError(f"{where}: column {found.index('') + 1} must have a name, got ''")
-    twice = first_repeated(found)
-    if twice is not None:
-        raise ValueError(f"{where}: column names must differ, got {shown(twice)} twice")
-    return found
-
-
-def first_repeated(names: Iterable[str]) -> str | None:
-    """Return the first name that has stood there before, None where all differ."""
-    seen = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return None
-
-
-def _toml_key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_toml_key(k)} = {_toml(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    # JSON writes truth values, whole numbers and texts as TOML does, but for one character.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,9 @@ FRAME = pd.DataFrame(
 
 def vocabulary(*texts):
     return Vocabulary(Tokens.from_texts(list(texts)))
+
+
+AB = vocabulary("a", "b")
 
 
 @pytest.fixture
@@ -307,3 +311,27 @@ def test_a_damaged_folder_is_refused(encoder, tmp_path, damage, message):
     damage(tmp_path)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         Encoder.load(tmp_path)
+
+
+def test_a_folder_with_too_many_columns_is_refused_at_once(encoder, tmp_path):
+    encoder.save(tmp_path)
+    fields = {f"c{number}": {"kind": "dropped"} for number in range(100_000)}
+    change("schema", "fields", to=SCHEMA.to_mapping()["fields"] | fields)(tmp_path)
+    begin = time.process_time()
+    with pytest.raises(ValueError, match="fields must be at most 20,000 columns, got 100,007"):
+        Encoder.load(tmp_path)
+    assert time.process_time() - begin < 5
+
+
+def test_many_columns_are_saved_loaded_and_encoded_in_linear_time(tmp_path):
+    times = {}
+    for size in (50, 800):
+        names = [f"c{number}" for number in range(size)]
+        encoder = Encoder(Schema([Field(name) for name in names]), dict.fromkeys(names, AB))
+        frame = pd.DataFrame({name: ["a", "b"] for name in names})
+        begin = time.process_time()
+        encoder.save(tmp_path / str(size))
+        rows = Encoder.load(tmp_path / str(size)).encode(frame)
+        times[size] = time.process_time() - begin
+        assert (rows.ids == [[2], [3]]).all()
+    assert times[800] < 60 * times[50]

@@ -9,6 +9,8 @@ import itertools
 import json
 import math
 import os
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -627,3 +629,39 @@ def test_a_folder_that_is_damaged_is_not_opened_again_and_again(log, tmp_path):
     (tmp_path / "data" / "train" / "ids.npy").unlink()
     with pytest.raises(FileNotFoundError, match="not whole"):
         load(tmp_path / "data")
+
+
+@pytest.mark.slow
+def test_ten_thousand_columns_are_prepared_in_linear_time_and_memory(tmp_path):
+    times = {}
+    for size in (500, 10_000):
+        columns = [f"c{number}" for number in range(size)]
+        line = ",".join(f"{number % 7}.5" for number in range(size))
+        lines = [f"{line},{row % 2}" for row in range(300)]
+        header = ",".join([*columns, "label"])
+        (tmp_path / "log.csv").write_text("\n".join([header, *lines, ""]))
+        begin = time.process_time()
+        data = prepare(tmp_path / "log.csv", out=tmp_path / str(size), num_workers=1)
+        load(tmp_path / str(size))
+        times[size] = time.process_time() - begin
+        assert data.train.values.shape == (240, size)
+        assert not data.train.values.any()
+    assert times[10_000] < 40 * times[500]
+
+
+@pytest.mark.slow
+def test_many_long_categories_take_the_memory_that_is_stated(tmp_path):
+    # docs/memory.md: 100 bytes a category and twice its text while it is fitted.
+    num_rows, length = 500_000, 100
+    with (tmp_path / "log.csv").open("w") as file:
+        file.write("url,label\n")
+        file.writelines(f"{number:0{length}d},{number % 2}\n" for number in range(num_rows))
+    script = (
+        "import resource, sys; from ctrkit.data import Field, Schema, prepare\n"
+        "prepare(sys.argv[1], schema=Schema([Field('url')]), num_workers=1,"
+        " fractions=(1.0, 0.0, 0.0))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "log.csv")]
+    found = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert int(found.stdout) * 1024 < (400 << 20) + num_rows * (100 + 2 * length)

@@ -1,0 +1,39 @@
+"""Names of columns: how many there may be, and that each stands there once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ctrkit.options import MAX_COLUMNS, shown
+
+
+def check_num_columns(number: int, where: str) -> None:
+    """Raise ``ValueError`` if there are more columns than a log may have."""
+    if number > MAX_COLUMNS:
+        raise ValueError(f"{where} must be at most {MAX_COLUMNS:,} columns, got {number:,}")
+
+
+def unique_names(names: Iterable[str], where: str) -> tuple[str, ...]:
+    """Return the names, refusing empty and repeated ones, and too many.
+
+    Raises:
+        ValueError: naming the column.
+    """
+    found = tuple(names)
+    check_num_columns(len(found), f"{where}: there")
+    if "" in found:
+        raise ValueError(f"{where}: column {found.index('') + 1} must have a name, got ''")
+    twice = first_repeated(found)
+    if twice is not None:
+        raise ValueError(f"{where}: column names must differ, got {shown(twice)} twice")
+    return found
+
+
+def first_repeated(names: Iterable[str]) -> str | None:
+    """Return the first name that has stood there before, None where all differ."""
+    seen = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
