@@ -10,7 +10,7 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ctrkit.data import Field, Schema, infer_schema, prepare, read_rows
@@ -208,6 +208,7 @@ def test_rows_are_read_as_csv_reads_them(text):
 
 
 @given(texts, st.sampled_from([3, 10, 25]), st.booleans())
+@example('""\r,"\n"\n"', 3, True)
 @settings(max_examples=300, deadline=None, derandomize=True)
 def test_no_row_depends_on_the_blocks(tmp_path_factory, text, block_bytes, skip):
     path = tmp_path_factory.mktemp("log") / "log.csv"
