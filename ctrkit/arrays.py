@@ -35,7 +35,12 @@ def plain_array(name: str, given: Any) -> Array:
         if missing:
             raise ValueError(f"{name} must have no missing values, got {missing}")
     # A nullable column of pandas would become Python objects, if it were not told otherwise.
-    return np.asarray(given, dtype=getattr(dtype, "numpy_dtype", None) if is_pandas else None)
+    try:
+        return np.asarray(given, dtype=getattr(dtype, "numpy_dtype", None) if is_pandas else None)
+    except RuntimeError as error:  # of a tensor that takes part in gradients, or of a device
+        raise TypeError(
+            f"{name} must be an array, got a {type(given).__name__}: {error}"
+        ) from error
 
 
 def real_array(name: str, given: Any) -> Array:

@@ -142,6 +142,9 @@ class FeatureEmbedding(nn.Module):
         return vectors
 
     def _check(self, ids: Tensor, values: Tensor | None) -> None:
+        if not isinstance(ids, Tensor) or ids.dtype not in (torch.int32, torch.int64):
+            kind = ids.dtype if isinstance(ids, Tensor) else type(ids).__name__
+            raise TypeError(f"ids must be a tensor of int32 or int64, got {kind}")
         if ids.dim() != 2 or ids.shape[1] != self.num_slots:
             raise ValueError(f"ids must have shape (B, {self.num_slots}), got {tuple(ids.shape)}")
         if self.num_values == 0 and values is None:

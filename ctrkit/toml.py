@@ -48,7 +48,7 @@ def load_toml(path: Path) -> dict[str, Any]:
     """
     content = read_small(path, MAX_BYTES)
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")  # editors write a byte order mark
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} must be UTF-8, {error}; convert the file first") from error
     return parse_toml(text, where=str(path))

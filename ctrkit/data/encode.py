@@ -22,7 +22,7 @@ from ctrkit.data.cells import (
     cells_of,
     labels_of,
 )
-from ctrkit.data.frames import FrameSource
+from ctrkit.data.frames import FrameSource, check_frame
 from ctrkit.data.needs import (
     hash_buckets,
     needed_columns,
@@ -163,6 +163,7 @@ class Encoder:
             ValueError: if a column is missing or a cell is not what its field says.
         """
         check_choice("label mode", label, LABEL_MODES)
+        check_frame(frame)
         blocks = FrameSource(frame).blocks(self.schema)
         return concatenate([self.encode_block(block, label=label) for block in blocks])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_hashable
 
+from ctrkit.data import limits
 from ctrkit.data.bad_rows import BadRow
 from ctrkit.data.tokens import Column, Tokens, smallest
 from ctrkit.options import shown
@@ -31,12 +33,16 @@ def column_of(series: pd.Series[Any], separator: str | None) -> Column:
     Raises:
         ValueError, TypeError, NotImplementedError: if a cell is no text, see `bad_cells`.
     """
+    if series.dtype == np.longdouble:
+        series = series.astype(np.float64)
     if separator is not None and holds_objects(series):
         series = series.astype(object).map(lambda cell: _join(cell, separator))
     if series.dtype == object and infer_dtype(series) not in _EQUAL_ALIKE:
         series = pd.Series([_single_text(cell) for cell in series], dtype=object)
     codes, distinct = pd.factorize(series)
     texts = _texts_of(distinct)
+    for text in texts:
+        _check_length(text)
     missing = codes < 0
     if missing.any():
         codes = np.where(missing, len(texts), codes)
@@ -53,6 +59,8 @@ def _texts_of(distinct: Any) -> list[str]:
         # A float of NumPy prints with the digits of its own precision, one of Python's with more.
         plain = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
         numbers = np.asarray(distinct, dtype=plain)
+        if plain == np.float16:  # pandas and Parquet widen it, each at another moment
+            numbers = numbers.astype(np.float32)
         return list(map(text_of, numbers.tolist() if plain == np.float64 else numbers))
     if dtype.kind in "iu":
         return list(map(str, distinct.tolist()))
@@ -74,7 +82,9 @@ def bad_cells(
         try:
             value: Any = cell if separator is None else _join(cell, separator)
             if is_hashable(value):
-                Tokens.from_texts([text_of(value)])
+                text = text_of(value)
+                _check_length(text)
+                Tokens.from_texts([text])
                 continue
             reason = (
                 f" must hold single values, got a {type(value).__name__}; join it into one text, "
@@ -86,6 +96,12 @@ def bad_cells(
         yield BadRow(row, row + 1, f"column {name}{reason}")
     if not has_found:
         yield BadRow(0, len(cells), f"column {name}: {error}")
+
+
+def _check_length(text: str) -> None:
+    if limits.is_too_long(text):
+        most = limits.shown_size(limits.MAX_CELL_BYTES)
+        raise ValueError(f"a cell must have at most {most}, got {shown(text)}")
 
 
 def holds_objects(series: pd.Series[Any]) -> bool:
@@ -144,8 +160,16 @@ def text_of(value: Any) -> str:
         number = float(value)
         is_whole = number.is_integer() and abs(number) < _EXACT_WHOLE
         return str(int(number)) if is_whole else str(value)
+    if isinstance(value, decimal.Decimal) and value.is_nan():
+        return ""
+    if isinstance(value, (np.datetime64, np.timedelta64)) and np.isnat(value):
+        return ""
     if isinstance(value, (datetime.date, datetime.datetime)):
         return value.isoformat()
     if isinstance(value, bytes):
         return value.decode("utf-8")
+    # Such a text says where the object lies in memory: another place in each process.
+    has_no_text = f" at {hex(id(value))}" in repr(value)
+    if has_no_text or isinstance(value, (complex, np.complexfloating)):
+        raise TypeError(f"cells must hold texts, numbers or times, got a {type(value).__name__}")
     return str(value)

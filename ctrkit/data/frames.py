@@ -102,6 +102,12 @@ class FrameBlock:
         return dataclasses.replace(self, frame=self.frame[~is_bad], kept=kept)
 
 
+def check_frame(frame: Any) -> None:
+    """Raise ``TypeError`` unless rows are a DataFrame."""
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"frame must be a DataFrame, got a {type(frame).__name__}")
+
+
 class FrameSource:
     """A DataFrame. An empty text, None and NaN are missing cells; a named index is a column.
 

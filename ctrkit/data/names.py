@@ -21,6 +21,9 @@ def unique_names(names: Iterable[str], where: str) -> tuple[str, ...]:
     """
     found = tuple(names)
     check_num_columns(len(found), f"{where}: there")
+    odd = next((name for name in found if "\0" in name), None)
+    if odd is not None:
+        raise ValueError(f"{where}: names of columns must not hold a zero byte, got {shown(odd)}")
     if "" in found:
         raise ValueError(f"{where}: column {found.index('') + 1} must have a name, got ''")
     twice = first_repeated(found)

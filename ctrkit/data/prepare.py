@@ -124,10 +124,12 @@ def prepare(
     """
     config = PrepareConfig(**options)
     skip = config.bad_rows != "error"
+    named = {"train": source}
+    for part, given in (("valid", valid), ("test", test)):
+        if given is not None:
+            named[part] = given
     sources = {
-        part: open_sources(given, format=config.format, skip=skip)
-        for part, given in zip(PARTS, (source, valid, test), strict=True)
-        if given is not None
+        part: open_sources(given, format=config.format, skip=skip) for part, given in named.items()
     }
     _check_streams(sources, out, force=config.force)
     resolved = resolve_schema(

@@ -268,7 +268,9 @@ def _read_row(text: str, start: int, line: int, layout: Layout) -> _ReadRow:
             at += 1
         end = _LINE_END.match(text, at)
         if end is None:
-            raise _WrongCellError("new-line character seen in unquoted field", None, at)
+            raise _WrongCellError(
+                "a return stands alone in a cell; convert line ends to newlines first", None, at
+            )
     except _WrongCellError as error:
         named = None if error.at is None else line + text.count("\n", start, error.at)
         row = BadRow(line, line + 1, str(error), None if named == line else named)
@@ -295,7 +297,8 @@ def _read_cell(text: str, at: int, layout: Layout) -> tuple[str, int]:
     if not (layout.quote and text.startswith(layout.quote, at)):
         end = plain.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
         if limits.is_too_long(text[at:end]):
-            reason = f"a cell must have at most {most}, got {end - at:,} characters"
+            size = len(text[at:end].encode("utf-8", "surrogateescape"))
+            reason = f"a cell must have at most {most}, got {size:,} bytes"
             raise _WrongCellError(reason, at, end)
         return text[at:end], end
     last = at + 2 * limits.MAX_CELL_BYTES + 2  # two quotes may stand for each character

@@ -345,7 +345,7 @@ class Schema:
                 raise ValueError(
                     f"{where}, field {shortened(name)}: the name is the key, remove 'name'"
                 )
-            fields.append(from_mapping(Field, {"name": name, **given}, where=where))
+            fields.append(from_mapping(Field, {"name": name, **given}, where=here))
         return from_mapping(cls, {"fields": tuple(fields), **settings}, where=where)
 
     def to_toml(self) -> str:

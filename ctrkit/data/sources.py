@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -67,12 +68,24 @@ def open_sources(
         check_choice("format", format, FORMATS)
     if isinstance(source, pd.DataFrame):
         return [FrameSource(source)]
-    paths = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    paths = [source] if isinstance(source, (str, os.PathLike)) else source
+    if not isinstance(paths, Sequence) or not all(isinstance(p, (str, os.PathLike)) for p in paths):
+        raise TypeError(
+            "source must be a DataFrame, the path of a file or a list of paths, "
+            f"got {_kind_of(source)}"
+        )
     if not paths:
         raise ValueError("source must name at least one file, got none")
     opened = [_open(path, format, block_bytes, skip) for path in paths]
     check_streams(opened)
     return opened
+
+
+def _kind_of(source: Any) -> str:
+    if isinstance(source, (list, tuple)):
+        other = next(item for item in source if not isinstance(item, (str, os.PathLike)))
+        return f"a list with a {type(other).__name__}"
+    return f"a {type(source).__name__}"
 
 
 def check_streams(opened: Iterable[Source]) -> None:

@@ -15,8 +15,8 @@ from ctrkit.options import MAX_SHOWN, shortened, shown
 MAX_PATTERN = 100
 """Longest ``strptime`` pattern, in characters: the library builds an expression of it."""
 
-LARGEST_EPOCH = 1 << 62
-"""Seconds since 1970 lie below this, before and after."""
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
+"""Seconds since 1970 at the beginning of year 1 and at the end of year 9999."""
 
 
 def seconds_of(tokens: Tokens, time_format: str) -> tuple[Whole, IsBad]:
@@ -28,7 +28,8 @@ def seconds_of(tokens: Tokens, time_format: str) -> tuple[Whole, IsBad]:
     """
     if time_format == "epoch":
         seconds, bad = whole_numbers_of(tokens)
-        return seconds, bad | ((np.abs(seconds) >= LARGEST_EPOCH) & (seconds != NO_NUMBER))
+        is_outside = (seconds < FIRST_SECOND) | (seconds > LAST_SECOND)
+        return seconds, bad | (is_outside & (seconds != NO_NUMBER))
     allowed = _allowed(time_format)
     texts = [text if allowed.fullmatch(text) else None for text in tokens.texts()]
     pattern = "ISO8601" if time_format == "iso" else time_format
@@ -57,7 +58,7 @@ def _allowed(time_format: str) -> re.Pattern[str]:
 def spelt(time_format: str) -> str:
     """Return what a cell must be, for messages."""
     if time_format == "epoch":
-        return "seconds since 1970"
+        return "seconds since 1970, in the years 1 to 9999,"
     return "an ISO 8601 time" if time_format == "iso" else f"a time like {time_format}"
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ctrkit.data import Dataset, Encoder, PreparedData, Rows, SkippedRows, read_rows
 from ctrkit.data.encode import entry_of
+from ctrkit.data.frames import check_frame
 from ctrkit.files import part_of
 from ctrkit.models import CTRModel, build_model
 from ctrkit.models.catalog import blueprint
@@ -115,7 +116,9 @@ class Run:
         Raises:
             ValueError: if a column is missing or a value cannot be read.
             FloatingPointError: if a score is not finite, naming the row.
+            TypeError: if it is no DataFrame.
         """
+        check_frame(frame)
         if len(frame) == 0:
             return np.empty(0)
         chunks = read_rows(frame, self.encoder, label="ignore")

@@ -237,4 +237,17 @@ def _tensor(arguments: tuple[Any, ...]) -> Tensor:
     last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
     if count > len(numbers) or (count and last >= len(numbers)):
         raise ValueError(f"a tensor of shape {shown(shape)} has fewer numbers than that")
+    if count and _overlap(shape, strides):
+        raise ValueError(f"a tensor of shape {shown(shape)} must have numbers of its own")
     return numbers.as_strided(shape, strides, offset if count else 0)
+
+
+def _overlap(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Return whether a number may stand in several places of a tensor: one row repeated."""
+    last = 0
+    for step, size in sorted(zip(strides, shape, strict=True)):
+        if size > 1:
+            if step <= last:
+                return True
+            last += (size - 1) * step
+    return False

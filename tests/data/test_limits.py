@@ -67,7 +67,7 @@ LONG = {
     "plain": (
         "0,x," + "y" * 2000 + "\n",
         4,
-        "a cell must have at most 1,000 bytes, got 2,000 char",
+        "a cell must have at most 1,000 bytes, got [0-9,]+ bytes",
     ),
     "quoted": ('0,x,"' + "y" * 2000 + '"\n', 4, "a quote opens a cell and is not closed within 1,"),
     "lines": ('0,x,"' + "y\n" * 900 + '"\n', 4, "a quote opens a cell and is not closed within 1,"),
@@ -77,7 +77,7 @@ LONG = {
     "not text": (
         "0,x," + "é" * 600 + "\n",
         4,
-        "a cell must have at most 1,000 bytes, got 600 char",
+        "a cell must have at most 1,000 bytes, got [0-9,]+ bytes",
     ),
     "line": ("0,x," + "y" * 20_000 + "\n", 4, "a line must have at most 4,000 bytes, got more"),
     "no end": (
@@ -142,12 +142,12 @@ def test_a_header_that_is_too_long_is_named(write, header, message):
 
 def test_the_longest_cells_are_read_whatever_csv_thinks_of_them(write):
     before = csv.field_size_limit()
-    longest = "y" * (1 << 20)
+    longest = "y" * (64 << 10)
     content = f'label,a,b\n0,{longest},z\n1,"{longest}",5" s\n'
     rows, _ = rows_of(TextSource(write(content)))
     assert rows == [(2, "0", longest, "z"), (3, "1", longest, '5" s')]
     assert csv.field_size_limit() == before
-    with pytest.raises(BadRowsError, match="line 2: a cell must have at most 1 MiB"):
+    with pytest.raises(BadRowsError, match="line 2: a cell must have at most 65,536 bytes"):
         rows_of(TextSource(write(content.replace(longest, longest + "y"))))
 
 
@@ -168,7 +168,7 @@ def test_a_cell_of_a_frame_that_is_too_long_is_named(tmp_path, as_parquet):
         log, name = tmp_path / "log.parquet", "log.parquet"
         frame.to_parquet(log)
     with pytest.raises(
-        ValueError, match=rf"{name}, row 3: column a must be at most 1,000 bytes long, got 'é"
+        ValueError, match=rf"{name}, row 3: column a: a cell must have at most 1,000 bytes, got 'é"
     ):
         prepare(log)
     assert prepare(log, bad_rows="skip").num_skipped == 1
