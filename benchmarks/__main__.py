@@ -19,6 +19,7 @@ SPEED = {
     "distill_epoch": "an epoch of distillation against an epoch of training the student",
     "batches": "shuffled blocks of rows against shuffled rows: speed, memory, AUC",
     "memory": "peak memory by the formula of docs/memory.md, and as measured",
+    "short_rows": "peak memory of preparing and reading the shortest rows, of many ids",
     "vocabularies": "peak memory of prepare with millions of categories, by the formula",
     "prepare": "raw Criteo rows to prepared data: rows/s and peak memory",
     "predict": "raw Criteo rows to the scores of a DAGFM student: rows/s and peak memory",

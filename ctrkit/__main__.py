@@ -89,10 +89,10 @@ def _open_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
-    from ctrkit.cli.streams import lossy
+    from ctrkit.cli.streams import closed, lossy
 
+    if sys.stdout is None:
+        sys.stdout = closed()
     for stream in (sys.stdout, sys.__stdout__):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

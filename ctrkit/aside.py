@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 try:
@@ -33,6 +34,9 @@ _AT_CURRENT_FOLDER, _EXCHANGE = -100, 2  # of Linux: AT_FDCWD, RENAME_EXCHANGE
 
 _SYNC_THREADS = 4
 """3,000 small files took 6.7 s with one thread, .5 with 4 and .4 with 16."""
+
+_LONGEST = 255 - len(".") - len(".00000000") - len(FOLDER_ASIDE)
+"""Bytes of the longest name that a hidden one can hold."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -79,9 +83,9 @@ def remove_left_overs(folder: Path, *, of: str | None = None) -> None:
         return
     for name in sorted(os.listdir(folder)):  # .old before .partial
         final = final_name(name)
-        if final is not None and of in (None, final):
+        if final is not None and (of is None or final == _stem(of)):
             with suppress(OSError):
-                _remove_left_over(folder / name, folder / final)
+                _remove_left_over(folder / name, folder / (of or final))
 
 
 def final_name(name: str) -> str | None:
@@ -90,9 +94,15 @@ def final_name(name: str) -> str | None:
     return None if found is None else found[1]
 
 
+def _stem(name: str) -> str:
+    """Return what stands for a name in a hidden one, which is longer: names have a limit."""
+    return name if len(os.fsencode(name)) <= _LONGEST else sha256(os.fsencode(name)).hexdigest()
+
+
 def _remove_left_over(left: Path, path: Path) -> None:
-    # Of other kinds, such as a pipe whose opening would wait for its writer, we make none.
-    if not stat.S_ISREG(kind := left.lstat().st_mode) and not stat.S_ISDIR(kind):
+    # What is of another kind is not ours: opening a pipe would wait for its writer.
+    is_ours = stat.S_ISREG if left.suffix == FILE_ASIDE else stat.S_ISDIR
+    if not is_ours(left.lstat().st_mode):
         return
     with locked(left, wait=False) as is_dead:
         if is_dead and left.suffix == REPLACED and not path.exists():
@@ -106,7 +116,7 @@ def _made_and_locked(
 ) -> tuple[Path, int]:
     token = _SHARED_TOKEN if alone else secrets.token_hex(4)
     while True:
-        temporary = path.with_name(f".{path.name}.{token}{suffix}")
+        temporary = path.with_name(f".{_stem(path.name)}.{token}{suffix}")
         try:
             make(temporary)
         except FileExistsError:

@@ -40,9 +40,11 @@ _OPTION_TYPES: dict[type, dict[str, Any]] = {}
 
 _LARGEST_FLOAT = 1 << 1023
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, marks that turn the direction of a text round, and what Python makes of
-bytes that are not UTF-8."""
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2060\ufeff\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control characters, marks that are not seen or turn the direction of a text round, and what
+Python makes of bytes that are not UTF-8."""
 
 MOST_WHOLE = (1 << 63) - 1
 """Largest whole number of an option: what counts rows, steps and sizes is held in 64 bits."""
@@ -100,9 +102,10 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     # Names of thousands of characters, from a file that is none, would take minutes to compare.
     alike = [known for known in names if len(known) <= MAX_SHOWN and len(name) <= MAX_SHOWN]
-    close = difflib.get_close_matches(name, alike, n=1, cutoff=0.6)
+    by_small_letters = {known.lower(): known for known in alike}
+    close = difflib.get_close_matches(name.lower(), by_small_letters, n=1, cutoff=0.6)
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {by_small_letters[close[0]]!r}?"
     return f"; choose from {shortened(', '.join(names), MAX_LISTED)}"
 
 

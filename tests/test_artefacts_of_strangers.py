@@ -115,6 +115,14 @@ def test_a_row_repeated_a_billion_times_is_refused(tmp_path):
         load_tensors(tmp_path / "best.pt")
 
 
+def test_a_file_with_holes_is_not_read_for_minutes(folder):
+    with (folder / "run/checkpoints/best.pt").open("r+b") as file:
+        file.truncate(1 << 40)
+    message = r"best.pt must hold the weights of this run, \d+ bytes, got 1,099,511,627,776"
+    with pytest.raises(ValueError, match=message):
+        Run(folder / "run")
+
+
 @pytest.mark.parametrize("at", [0.1, 0.3, 0.5, 0.7, 0.9])
 def test_a_flipped_byte_in_weights_is_noticed(folder, at):
     path = folder / "run/checkpoints/best.pt"
@@ -376,21 +384,23 @@ def test_slots_without_end_are_refused_before_there_are_rows():
         blueprint("crossnet", [wide] * 101, {}, where="test")
 
 
-@pytest.mark.parametrize("name", [b"run\xff", b"run\xfe\xff\n"])
-def test_a_folder_whose_name_is_no_text_is_as_good_as_any(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(sys, "stderr", io.StringIO())  # which prints any text, as Python's own
+def test_a_folder_whose_name_is_no_text_is_as_good_as_any(tmp_path, monkeypatch, capsys):
+    # The standard error prints any text, as Python's own does; the standard output does not.
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
     monkeypatch.setattr(latency, "SECONDS", 0.0)
-    folder = tmp_path / os.fsdecode(name)
+    folder = tmp_path / os.fsdecode(b"run\xff")
     folder.mkdir()
     rows = [f"{row % 2},u{row % 5},{row % 3}.5" for row in range(100)]
-    (folder / "log.csv").write_text("\n".join(["click,user,price", *rows]) + "\n")
-    log, data, run, student = (str(folder / part) for part in ("log.csv", "data", "run", "student"))
+    log_name = os.fsdecode(b"log\xff.csv")
+    (folder / log_name).write_text("\n".join(["click,user,price", *rows]) + "\n")
+    log, data, run, student = (str(folder / part) for part in (log_name, "data", "run", "student"))
     small = ["--embedding-dim", "2", "--epochs", "1"]
     phases = ["--distill-epochs", "1", "--finetune-epochs", "1", "--no-alone"]
     assert main(["prepare", log, "--label", "click", "--out", data]) == 0
     assert main(["train", data, "--model", "crossnet", *small, "--out", run]) == 0
     assert main(["predict", run, log, "--out", str(folder / "scores.csv")]) == 0
     assert main(["evaluate", run, log, "--json", str(folder / "figures.json")]) == 0
+    assert "log\\udcff.csv  " in capsys.readouterr().out
     assert main(["evaluate", run, data]) == 0
     words = ["--teacher", run, "--student", "crossnet", *small, *phases, "--out", student]
     assert main(["distill", data, *words]) == 0

@@ -252,7 +252,7 @@ def test_what_appeared_meanwhile_under_the_name_of_a_new_folder_stays(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["notes.txt", "run/config.json", "train/ids.csv", "vocabularies/x"]
+    "name", ["notes.txt", "run/config.json", "train/ids.csv", "vocabularies/x", "teachers/readme"]
 )
 def test_a_folder_with_anything_of_a_users_own_is_not_replaced(tmp_path, name):
     out = tmp_path / "data"

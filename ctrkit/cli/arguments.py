@@ -6,11 +6,13 @@ import argparse
 import dataclasses
 import itertools
 import re
+import sys
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from ctrkit.cli.console import show
 from ctrkit.options import (
     SEQUENCES,
     from_mapping,
@@ -28,6 +30,11 @@ T = TypeVar("T")
 NOT_GIVEN = object()
 
 _NUMBER = re.compile(r"-?[\d.]+")
+_NEGATIVE = re.compile(r"-[\d.,eE+-]+")
+_OPTION = re.compile(r"--|-[^\W\d]")
+_WHOLE_NUMBER = re.compile(r"[+-]?\d+", flags=re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", flags=re.ASCII)
+"""Python alone takes digits of any script, spaces and underscores."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,12 +60,8 @@ class Parser(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         words = list(args or ())
         end = words.index("--") if "--" in words else len(words)
-        for word in words[:end]:
-            name = word.split("=")[0]
-            if word.startswith("--") and name not in self._option_string_actions:
-                hint = _suggest_option(name, self._option_string_actions)
-                self.error(f"unknown option {shortened(name)}{hint}")
-        self._refuse_loose_numbers(words[:end])
+        self._refuse_unknown(words[:end])
+        self._refuse_loose_values(words[:end])
         # After "--" all words are paths, of which argparse takes some for options all the same.
         paths = [f"./{word}" if word.startswith("-") else word for word in words[end + 1 :]]
         self._is_intermixed = True  # or inputs that follow an option would be words too many
@@ -67,10 +70,25 @@ class Parser(argparse.ArgumentParser):
         finally:
             self._is_intermixed = False
 
-    def _refuse_loose_numbers(self, args: list[str]) -> None:
-        """Refuse ``--orders 39 39``, whose second number would be taken for an input."""
+    def _refuse_unknown(self, args: list[str]) -> None:
+        for word in args:
+            name = word.split("=")[0]
+            is_option = _OPTION.match(word) is not None
+            if is_option and name not in self._option_string_actions:
+                hint = _suggest_option(name, self._option_string_actions)
+                self.error(f"unknown option {shortened(name)}{hint}")
+
+    def _refuse_loose_values(self, args: list[str]) -> None:
+        """Refuse values that would be taken for inputs: ``--orders 39 39``, ``--compile true``."""
         for at, flag in enumerate(args):
             action = self._option_string_actions.get(flag)
+            if action is not None and action.nargs == 0:
+                value = args[at + 1] if at + 1 < len(args) else ""
+                if value.lower() in ("true", "false", "yes", "no"):
+                    self.error(
+                        f"{flag} takes no value, got {value}; {flag} or its --no- form will do"
+                    )
+                continue
             if not getattr(action and action.type, "takes_several", False):
                 continue
             values = list(itertools.takewhile(_NUMBER.fullmatch, args[at + 1 :]))
@@ -83,6 +101,12 @@ class Parser(argparse.ArgumentParser):
         for word in args:
             if len(words) > 1 and words[-1] in self.two_words.get(words[-2], ()):
                 words[-1] += f" {word}"
+            elif (
+                words
+                and _NEGATIVE.fullmatch(word)
+                and _takes_a_value(self._option_string_actions.get(words[-1]))
+            ):
+                words[-1] += f"={word}"  # argparse takes a list that begins so for an option
             else:
                 words.append(word)
         return words
@@ -90,6 +114,42 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Leave with status 2 and one line; the usage is a ``--help`` away."""
         self.exit(2, f"{self.prog}: error: {printable(message)}\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # Argparse prints help that standard output does not take without a word.
+        if message and file in (None, sys.stdout):
+            show(message.rstrip("\n"))
+        else:
+            super()._print_message(message, file)
+
+
+def whole_number(text: str) -> int:
+    """Return the whole number that a word spells, in ASCII digits.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise ValueError(f"must be a whole number, got {text!r}")
+    return int(text)
+
+
+def decimal(text: str) -> float:
+    """Return the number that a word spells, in ASCII digits.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(f"must be a number, got {text!r}")
+    return float(text)
+
+
+_READERS: dict[Any, Callable[[str], Any]] = {int: whole_number, float: decimal, str: str}
+
+
+def _takes_a_value(action: argparse.Action | None) -> bool:
+    return action is not None and action.nargs is None
 
 
 def _suggest_option(name: str, known: Iterable[str]) -> str:
@@ -211,7 +271,8 @@ def _conversion(field: dataclasses.Field[Any], kind: Any) -> dict[str, Any]:
         for member in plain:
             inner = _sequence_of(member)
             try:
-                return tuple(inner(part) for part in text.split(",")) if inner else member(text)
+                read = _READERS[inner or member]
+                return tuple(map(read, text.split(","))) if inner else read(text)
             except ValueError:
                 continue
         raise argparse.ArgumentTypeError(f"must be {_describe(kind)}, got {text!r}")

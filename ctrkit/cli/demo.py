@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ctrkit.cli.arguments import whole_number
 from ctrkit.cli.console import show
+from ctrkit.cli.paths import folder_path
 from ctrkit.cli.progress import PrepareBar, TrainingBar
 from ctrkit.cli.tables import aligned, standings_table
 from ctrkit.data import prepare
@@ -25,13 +27,25 @@ FEWEST_ROWS = 1000
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="folder (default: demo)"
+        "--out",
+        type=folder_path,
+        default=Path("demo"),
+        metavar="FOLDER",
+        help="folder (default: demo)",
     )
     parser.add_argument(
-        "--rows", type=int, default=200_000, metavar="N", help="rows to make (default: 200000)"
+        "--rows",
+        type=whole_number,
+        default=200_000,
+        metavar="N",
+        help="rows (default: 200000)",
     )
     parser.add_argument(
-        "--seed", type=int, default=2021, metavar="N", help="of log and training (default: 2021)"
+        "--seed",
+        type=whole_number,
+        default=2021,
+        metavar="N",
+        help="of log and runs (default: 2021)",
     )
 
 

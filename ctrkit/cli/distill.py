@@ -10,6 +10,7 @@ from ctrkit.cli.arguments import add_options, collect, read_settings
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.models import add_model_options, chosen_model, refuse_early
+from ctrkit.cli.paths import check_folder, folder_path, path
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.resume import add_resume
 from ctrkit.cli.tables import standings_table
@@ -27,7 +28,7 @@ DEFAULT_STUDENT = "dagfm"
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "inputs", type=Path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
+        "inputs", type=path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
     )
     parser.add_argument(
         "--teacher",
@@ -39,12 +40,14 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--student", metavar="NAME", help=f"{', '.join(MODELS)} (default: {DEFAULT_STUDENT})"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write")
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings in TOML for the student, under flags"
+        "--out", type=folder_path, required=True, metavar="RUN", help="folder to write"
     )
     parser.add_argument(
-        "--teacher-config", type=Path, metavar="FILE", help="settings for a teacher to train"
+        "--config", type=path, metavar="FILE", help="settings in TOML for the student, under flags"
+    )
+    parser.add_argument(
+        "--teacher-config", type=path, metavar="FILE", help="settings for a teacher to train"
     )
     parser.add_argument(
         "--alone",
@@ -81,6 +84,8 @@ def run(arguments: argparse.Namespace) -> None:
         if isinstance(model, NewModel):
             refuse_early(model.name, model.options, model.train)
     out: Path = arguments.out
+    check_folder("--out", out)
+    check_folder("--out", phase_folder(out) / DATA)
     claim(out, force=True)
     data = prepared_or_raw(
         arguments,

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 
 from ctrkit.cli.limits import PROGRAM_BYTES
+from ctrkit.options import shortened
 from ctrkit.space import address_limit
+
+_LONGEST = 2000
+"""Characters of a message: some libraries show all that they were given."""
 
 MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
 """What a user's input can cause, whose message says it; any other error is a fault of ctrkit."""
@@ -18,7 +22,7 @@ _NO_MEMORY = re.compile(
 
 def one_line(error: BaseException) -> str:
     """Return what went wrong in one line, and what to do where that can be said."""
-    text = str(error).split("\n")[0] or type(error).__name__
+    text = shortened(str(error), _LONGEST) or type(error).__name__
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))
     ):

@@ -14,7 +14,8 @@ from ctrkit.cli.inputs import (
     skipping,
     tell_skipped,
 )
-from ctrkit.cli.outputs import STANDARD, check_output, opened_output
+from ctrkit.cli.outputs import check_output, opened_output
+from ctrkit.cli.paths import STANDARD, file_path, path
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import load
 from ctrkit.options import printable
@@ -25,10 +26,10 @@ SPLITS = ("train", "valid", "test")
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder that train wrote")
+    parser.add_argument("run", type=path, metavar="RUN", help="folder that train wrote")
     parser.add_argument(
         "inputs",
-        type=Path,
+        type=path,
         nargs="+",
         metavar="DATA|FILE",
         help="prepared folder, or raw files; - for stdin",
@@ -37,7 +38,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "--on", choices=SPLITS, help="which rows of the prepared folder (default: test)"
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the figures as well; - for stdout"
+        "--json", type=file_path, metavar="FILE", help="write the figures as well; - for stdout"
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
     add_reading(parser)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ctrkit.cli.arguments import NOT_GIVEN, add_options, collect, given
 from ctrkit.cli.console import say
+from ctrkit.cli.paths import path
 from ctrkit.cli.progress import PrepareBar
 from ctrkit.data import PrepareConfig, PreparedData, ReadConfig, SkippedRows, load, prepare
 from ctrkit.data.skip import SKIPPED_FILE, most_bad_rows
@@ -21,9 +22,9 @@ PREPARED_WITH = ("split", "fractions", "vocabulary_from", "time_column")
 def add_raw_files(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what raw files are and how they are divided."""
     group = parser.add_argument_group("raw files")
-    group.add_argument("--schema", type=Path, metavar="FILE", help="schema.toml, for your own log")
-    group.add_argument("--valid", type=Path, nargs="+", metavar="FILE", help="validation rows")
-    group.add_argument("--test", type=Path, nargs="+", metavar="FILE", help="test rows")
+    group.add_argument("--schema", type=path, metavar="FILE", help="schema.toml, for your own log")
+    group.add_argument("--valid", type=path, nargs="+", metavar="FILE", help="validation rows")
+    group.add_argument("--test", type=path, nargs="+", metavar="FILE", help="test rows")
     add_options(parser, "preparing raw files", PrepareConfig)
 
 

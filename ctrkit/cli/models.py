@@ -32,7 +32,7 @@ def chosen_model(
         ValueError: if there is no such model, or an option was given that it does not have.
     """
     named = settings.get("model", {}).pop("name", default)
-    name = flag or named
+    name = named if flag is None else flag
     check_choice("model", name, MODELS)
     own = option_types(model_options(name))
     for other in MODELS:

@@ -15,16 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from ctrkit.cli.paths import STANDARD, enclosing
 from ctrkit.files import check_writable, written_aside
-
-STANDARD = Path("-")
-"""Names standard output, and among inputs standard input."""
 
 _OF_THIS_PROCESS = ("/dev/fd/", "/dev/stdout", "/dev/stderr", "/proc/")
 """Begin of names for what the process has open already: it must not be replaced."""
-
-_MARKS = (("schema.json", "vocabularies"), ("distillation.json", "distilled"))
-"""A folder that holds both of a pair is prepared data, a run, or what a distillation keeps."""
 
 _LOST = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
 """Errors of writing, which do not say of what."""
@@ -45,24 +40,21 @@ def check_output(option: str, out: Path, inputs: Sequence[Path]) -> None:
     """
     if out == STANDARD:
         return
+    kind = _mode(out)
+    if not stat.S_ISCHR(kind) and any(_same(out, path) for path in inputs):
+        raise ValueError(f"{option} {out} is one of the inputs; name another file")
     target = _target(option, out)
-    if not stat.S_ISCHR(_mode(target)):
-        for path in inputs:
-            if path != STANDARD and _same(target, path):
-                raise ValueError(f"{option} {out} is one of the inputs; name another file")
     if streams(out):
-        kind = _mode(target)
         if not (stat.S_ISCHR(kind) or stat.S_ISFIFO(kind) or stat.S_ISREG(kind)):
             raise ValueError(f"{option} {out} must be a file, a pipe or a terminal; name another")
         return
     check_writable(target)
-    for folder in target.parents:
-        is_ours = any(all((folder / name).exists() for name in pair) for pair in _MARKS)
-        if is_ours or any(_same(folder, path) for path in inputs if path.is_dir()):
-            raise ValueError(
-                f"{option} {out} lies in {folder}, which is a run or prepared data; "
-                "name a file elsewhere"
-            )
+    inside = enclosing(target)
+    if inside is not None:
+        raise ValueError(
+            f"{option} {out} lies in {inside}, which is a run or prepared data; "
+            "name a file elsewhere"
+        )
 
 
 def streams(out: Path) -> bool:
@@ -120,6 +112,7 @@ def _mode(path: Path) -> int:
 
 def _same(one: Path, other: Path) -> bool:
     try:
-        return one.samefile(other)
+        found = os.fstat(0) if other == STANDARD else other.stat()
+        return os.path.samestat(one.stat(), found)
     except OSError:
         return False

@@ -6,10 +6,12 @@ import argparse
 from contextlib import closing, nullcontext
 from pathlib import Path
 
+from ctrkit.cli.arguments import whole_number
 from ctrkit.cli.console import say
 from ctrkit.cli.decimals import decimal_lines
 from ctrkit.cli.inputs import add_check_space, add_reading, skipping, tell_skipped
 from ctrkit.cli.outputs import called, check_output, opened_output, streams
+from ctrkit.cli.paths import file_path, path
 from ctrkit.cli.progress import RowsBar
 from ctrkit.data.skip import SKIPPED_FILE, remove_list
 from ctrkit.serving import Run
@@ -17,16 +19,16 @@ from ctrkit.serving import Run
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder that train wrote")
+    parser.add_argument("run", type=path, metavar="RUN", help="folder that train wrote")
     parser.add_argument(
-        "inputs", type=Path, nargs="+", metavar="FILE", help="raw rows, .gz or not; - for stdin"
+        "inputs", type=path, nargs="+", metavar="FILE", help="raw rows, .gz or not; - for stdin"
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="CSV", help="file to write; - for stdout"
+        "--out", type=file_path, required=True, metavar="CSV", help="file to write; - for stdout"
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
     parser.add_argument(
-        "--num-workers", type=int, metavar="N", help="threads (default: one per processor)"
+        "--num-workers", type=whole_number, metavar="N", help="threads (default: one per processor)"
     )
     add_reading(parser)
     add_check_space(parser)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ctrkit.cli.arguments import collect, read_settings
 from ctrkit.cli.console import show
 from ctrkit.cli.inputs import add_raw_files, prepare_from
+from ctrkit.cli.paths import check_folder, folder_path, path
 from ctrkit.data import PrepareConfig
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("inputs", type=Path, nargs="+", metavar="FILE", help="raw log, .gz or not")
-    parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML, [data]")
+    parser.add_argument("inputs", type=path, nargs="+", metavar="FILE", help="raw log, .gz or not")
+    parser.add_argument(
+        "--out", type=folder_path, required=True, metavar="DATA", help="folder to write"
+    )
+    parser.add_argument("--config", type=path, metavar="FILE", help="settings in TOML, [data]")
     add_raw_files(parser)
 
 
@@ -24,4 +26,5 @@ def run(arguments: argparse.Namespace) -> None:
     # A settings file may serve training too; its other sections are train's to check.
     settings = read_settings(arguments.config, ["data", "model", "train"])
     config = collect({"data": PrepareConfig}, arguments, settings)["data"]
+    check_folder("--out", arguments.out)
     show(str(prepare_from(arguments, config, arguments.inputs, arguments.out)))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ctrkit.cli.console import say
-from ctrkit.serving.folder import is_finished, remove_remains
+from ctrkit.cli.inputs import to_plain
+from ctrkit.serving.folder import CONFIG, is_finished, read_json, remove_remains
 
 
 def add_resume(parser: argparse.ArgumentParser) -> None:
@@ -18,10 +21,27 @@ def add_resume(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def says_finished(out: Path) -> bool:
-    """Return whether a folder holds a finished run, and say so if it does."""
+def says_finished(out: Path, asked: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Return whether a folder holds a finished run, and say so if it does.
+
+    Args:
+        out: the run's folder.
+        asked: options by section of ``config.json`` that stand on the command line.
+
+    Raises:
+        ValueError: if the finished run has other options.
+    """
     if not is_finished(out):
         return False
+    had = read_json(out, CONFIG)
+    for section, options in asked.items():
+        for name, value in options.items():
+            theirs = had.get(section, {}).get(name)
+            if theirs is not None and theirs != to_plain(value):
+                raise ValueError(
+                    f"{out} is finished already, with {name} {theirs!r}, not {value!r}; "
+                    "give a new folder, or begin anew with --force"
+                )
     remove_remains(out)
     say(f"{out} is finished already: nothing to resume")
     return True

@@ -1,7 +1,8 @@
-"""Standard error that may be closed or full: what cannot be written there is lost."""
+"""Streams that are closed or full: a message is lost, a result is an error."""
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from contextlib import suppress
@@ -24,6 +25,20 @@ class _Lossy(io.RawIOBase):
         with suppress(OSError):
             return os.write(self._descriptor, data)
         return len(data)
+
+
+class _Closed(io.RawIOBase):
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
+        del data
+        raise OSError(errno.EBADF, "it is closed")
+
+
+def closed() -> io.TextIOWrapper:
+    """Return a stream of text that takes nothing: what standard output is where it is closed."""
+    return io.TextIOWrapper(io.BufferedWriter(_Closed()))  # type: ignore[type-var]
 
 
 def lossy(descriptor: int, encoding: str) -> io.TextIOWrapper:

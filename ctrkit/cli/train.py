@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
-from ctrkit.cli.arguments import add_options, collect, read_settings
+from ctrkit.cli.arguments import add_options, collect, given, read_settings
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.like import like_of
 from ctrkit.cli.models import add_model_options, chosen_model, refuse_early
+from ctrkit.cli.paths import check_folder, folder_path, path
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.resume import add_resume, says_finished
 from ctrkit.cli.tables import metrics_table
@@ -26,16 +28,18 @@ DEFAULT_MODEL = "eulernet"
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "inputs", type=Path, nargs="*", metavar="DATA|FILE", help="prepared folder, or raw files"
+        "inputs", type=path, nargs="*", metavar="DATA|FILE", help="prepared folder, or raw files"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write")
+    parser.add_argument(
+        "--out", type=folder_path, required=True, metavar="RUN", help="folder to write"
+    )
     parser.add_argument(
         "--model", metavar="NAME", help=f"{', '.join(MODELS)} (default: {DEFAULT_MODEL})"
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML, under flags")
+    parser.add_argument("--config", type=path, metavar="FILE", help="settings in TOML, under flags")
     parser.add_argument(
         "--like",
-        type=Path,
+        type=path,
         metavar="RUN",
         help="repeat a run: its settings under flags, and its rows where no others are given",
     )
@@ -57,8 +61,10 @@ def run(arguments: argparse.Namespace) -> None:
     sections = {"model": model_options(name), "train": TrainConfig, "data": PrepareConfig}
     options = collect(sections, arguments, settings)
     out: Path = arguments.out
+    check_folder("--out", out)
     force = options["data"].force
-    if arguments.resume and says_finished(out):
+    asked = {"train": given(arguments, [field.name for field in dataclasses.fields(TrainConfig)])}
+    if arguments.resume and says_finished(out, asked):
         return
     refuse_early(name, vars(options["model"]), options["train"])
     claim(out, force=force, resume=arguments.resume)

@@ -119,19 +119,32 @@ class _BlankLines:
             data: the next whole lines.
             line: number of the first.
         """
-        is_blank = data[0] in (_NEWLINE, _RETURN) and bool(
-            ((data == _NEWLINE) | (data == _RETURN)).all()
-        )
-        if not is_blank:
-            self._num_bytes = 0
-            return
+        before, after = _num_blank(data), _num_blank(data[::-1])
         if not self._num_bytes:
             self._line = line
-        self._num_bytes += len(data)
+        self._num_bytes += before
         if self._num_bytes >= limits.MAX_LINE_BYTES:
             most = limits.shown_size(limits.MAX_LINE_BYTES)
             where = f"{self._name}, line {self._line}"
             raise ValueError(f"{where}: {most} of blank lines begin here; is this a log?")
+        if before < len(data):
+            # The first of the line ends is that of a row.
+            begin = len(data) - after
+            end_of_row = begin + int(np.argmax(data[begin:] == _NEWLINE)) + 1
+            self._num_bytes = len(data) - end_of_row
+            self._line = line + num_lines(data[:end_of_row]) if self._num_bytes else 0
+
+
+def _num_blank(data: Bytes) -> int:
+    """Return how many line ends the bytes begin with."""
+    size = 16
+    while True:
+        is_text = (data[:size] != _NEWLINE) & (data[:size] != _RETURN)
+        if is_text.any():
+            return int(np.argmax(is_text))
+        if size >= len(data):
+            return len(data)
+        size *= 16
 
 
 def _last_newline(data: Bytes, start: int, end: int) -> int:
@@ -180,7 +193,7 @@ def _last_row_end(data: Bytes, layout: Layout, *, stop: bool) -> tuple[int, BadR
 
 
 def _row_ends_by_csv(
-    data: Bytes, layout: Layout, *, goes_on: bool = False, stop: bool = False
+    data: Bytes, layout: Layout, *, goes_on: bool = False, stop: bool
 ) -> tuple[npt.NDArray[np.bool_], BadRow | None]:
     """Return which bytes are ends of rows, as ``csv`` sees it.
 
@@ -228,26 +241,33 @@ def newlines_outside(data: Bytes, quote: str) -> npt.NDArray[np.bool_]:
     return is_newline
 
 
-def few_rows(piece: Piece, layout: Layout, max_rows: int) -> Iterator[Piece]:
-    """Return a piece in pieces of whole rows, none of which has more rows than that."""
+def few_rows(piece: Piece, layout: Layout, max_rows: int, *, skip: bool) -> Iterator[Piece]:
+    """Return a piece in pieces of whole rows, none of which has more rows than that.
+
+    Args:
+        piece: the rows.
+        layout: how a line is cut.
+        max_rows: the most rows of a piece.
+        skip: bad rows will be left out; if not, all from the first with wrong quotes on is one.
+    """
     data = piece.data
     if num_lines(data) <= max_rows:
         if len(data):
             yield piece
         return
     start = 0
-    for end in _ends_of(_row_ends(data, layout), max_rows):
+    for end in _ends_of(_row_ends(data, layout, stop=not skip), max_rows):
         yield piece.cut(start, end)
         start = end
     if start < len(data):
         yield piece.cut(start, len(data))
 
 
-def _row_ends(data: Bytes, layout: Layout) -> npt.NDArray[np.bool_]:
+def _row_ends(data: Bytes, layout: Layout, *, stop: bool) -> npt.NDArray[np.bool_]:
     """Return which bytes are ends of rows."""
     if quotes_in_order(data, layout):
         return newlines_outside(data, layout.quote)
-    return _row_ends_by_csv(data, layout)[0]
+    return _row_ends_by_csv(data, layout, stop=stop)[0]
 
 
 def _ends_of(is_end: npt.NDArray[np.bool_], num_rows: int) -> Iterator[int]:

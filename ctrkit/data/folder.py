@@ -23,10 +23,11 @@ from ctrkit.aside import (
 )
 from ctrkit.options import shown
 
-_OURS = re.compile(
-    r"schema\.json|skipped\.tsv|vocabularies(/\d{3,}_.*\.txt)?"
-    r"|(train|valid|test)(/(ids|labels|values)\.npy)?"
-    r"|teachers(/[^/]+(/(train|valid)\.npy|/logits\.json)?)?|(train|valid)\.npy|logits\.json"
+_OUR_FOLDERS = re.compile(r"vocabularies|train|valid|test|teachers|teachers/[0-9a-f]+")
+_OUR_FILES = re.compile(
+    r"schema\.json|skipped\.tsv|vocabularies/\d{3,}_.*\.txt"
+    r"|(train|valid|test)/(ids|labels|values)\.npy"
+    r"|(teachers/[0-9a-f]+/)?((train|valid)\.npy|logits\.json)"
 )
 """Paths in a folder of prepared data, and in one of a teacher's logits."""
 
@@ -98,7 +99,8 @@ def check_replaceable(folder: Path) -> None:
     for place, folders, files in os.walk(folder):
         for name in sorted([*folders, *files]):
             path = Path(place, name).relative_to(folder)
-            if final_name(name) is None and not _OURS.fullmatch(path.as_posix()):
+            ours = _OUR_FOLDERS if name in folders else _OUR_FILES
+            if final_name(name) is None and not ours.fullmatch(path.as_posix()):
                 raise FileExistsError(
                     f"{folder} must hold nothing but prepared data to be replaced, got "
                     f"{shown(str(path))}; move it elsewhere, or name another folder"

@@ -27,8 +27,10 @@ def read_header(
 ) -> tuple[tuple[str, ...], int]:
     """Return the names of the columns, and the number of bytes before the first row.
 
+    Where all lines are blank there is no name, and nothing but blank lines before the header.
+
     Args:
-        piece: the first lines of the file, not all of them blank.
+        piece: the first lines of the file, or the next, where all before were blank.
         schema: whether there is a header, and how lines are cut.
         name: of the file, for messages.
         skip: bad rows will be left out, so the first may be one.
@@ -46,6 +48,10 @@ def read_header(
         if found[len(best)]:
             return best, mark
     first = _first_row(piece, mark, schema, name)
+    if first is None:
+        if schema.header:
+            return (), piece.num_bytes
+        raise ValueError(f"{name} is empty")
     where = f"{name}, line {piece.line + first.start}"
     if schema.header:
         if first.cells[0].startswith(_BYTE_ORDER_MARK.decode()):
@@ -63,8 +69,8 @@ def read_header(
     )
 
 
-def _first_row(piece: Piece, start: int, schema: Schema, name: str) -> Record:
-    """Return the first row that is not blank; blank lines before it count as its lines."""
+def _first_row(piece: Piece, start: int, schema: Schema, name: str) -> Record | None:
+    """Return the first row that is not blank."""
     layout = Layout((), schema.separator, schema.quote)
     data = piece.data[start:]
     for size in (_FIRST_BYTES, len(data)):
@@ -81,7 +87,7 @@ def _first_row(piece: Piece, start: int, schema: Schema, name: str) -> Record:
                 line = row.start if row.named is None else row.named
                 raise ValueError(f"{name}, line {piece.line + line}: {row.reason}")
             return row
-    raise ValueError(f"{name} is empty")
+    return None
 
 
 def _end_of_line(piece: Piece, start: int, num_lines: int) -> int:

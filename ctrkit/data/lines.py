@@ -183,10 +183,13 @@ def quotes_in_order(data: Bytes, layout: Layout) -> bool:
     at = np.flatnonzero(data == quote)
     opening, closing = at[0::2], at[1::2]
     before = data[opening[opening > 0] - 1]
-    after = data[closing[closing < len(data) - 1] + 1]
+    following = closing[closing < len(data) - 1] + 1
+    after = data[following]
+    returns = following[after == _RETURN]
     return bool(
         np.isin(before, (separator, _NEWLINE, quote)).all()
         and np.isin(after, (separator, _NEWLINE, _RETURN, quote)).all()
+        and (data[returns[returns < len(data) - 1] + 1] == _NEWLINE).all()
     )
 
 

@@ -250,7 +250,8 @@ class _Preparation:
         if not out.exists():
             return None
         if not out.is_dir():
-            raise FileExistsError(f"{out} must be a folder, got a file")
+            kind = "a file" if out.is_file() else "a pipe or a device"
+            raise FileExistsError(f"{out} must be a folder, got {kind}")
         if not any(out.iterdir()):
             return None
         try:

@@ -182,7 +182,8 @@ class TextSource:
                     columns, end = read_header(piece, schema, self.name, skip=self._skip)
                     layout = dataclasses.replace(layout, columns=columns)
                     rows = piece.cut(end, piece.num_bytes) if end else piece
-                for part in few_rows(rows, layout, most_rows(schema, len(layout.columns))):
+                max_rows = most_rows(schema, len(layout.columns))
+                for part in few_rows(rows, layout, max_rows, skip=self._skip):
                     yield TextBlock(
                         source=self.name,
                         first_line=part.line,

@@ -16,8 +16,6 @@ _NO_TEXT = re.compile("[\0\udc80-\udcff]")
 """A zero byte, or what the error handler "surrogateescape" makes of a byte that is not UTF-8."""
 
 _LINE_END = re.compile(r"\r*(?:\n|\Z)")
-_MOST_WASTED = 2
-"""How many longest lines may be read in vain for quotes that are never closed, in one block."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def cut_by_csv(
         goes_on: more lines follow, so that a row of which the end is missing is not bad.
         only_quoted: leave out the rows without a quote, each of which is one line.
     """
-    lines = _Lines(text, layout.quote if only_quoted else "")
+    lines = _Lines(text, layout, only_quoted=only_quoted)
     wasted = 0
     while lines.begin_row():
         reader = csv.reader(lines, strict=True, **_csv_options(layout))
@@ -143,7 +141,8 @@ def cut_by_csv(
         if isinstance(found.row, BadRow):
             next_at = _line_end(text, lines.row)
             wasted += max(lines.row_length, found.end - lines.row)
-            if wasted > _MOST_WASTED * limits.MAX_LINE_BYTES:
+            # Quotes that pair up wrongly are read twice at most, however many there are.
+            if wasted > len(text) + limits.MAX_LINE_BYTES:
                 end = lines.row_line + text.count("\n", lines.row)
                 reason = f"too many quotes are opened and not closed{_hint(layout)}"
                 yield BadRow(lines.row_line, end, reason)
@@ -161,7 +160,8 @@ class _Lines:
 
     Args:
         text: whole lines.
-        quote: leave out the rows without one; all are wanted if it is empty.
+        layout: how a line is cut.
+        only_quoted: leave out the rows without a quote.
 
     Attributes:
         at: where the next line begins.
@@ -170,10 +170,12 @@ class _Lines:
         row_line: the number of its first line.
     """
 
-    def __init__(self, text: str, quote: str) -> None:
+    def __init__(self, text: str, layout: Layout, *, only_quoted: bool) -> None:
         self.at = self.line = self.row = self.row_line = 0
         self._text = text
-        self._quote = quote
+        self._separator = layout.separator
+        self._quote = layout.quote if only_quoted else ""
+        self._num_cells = 0
 
     @property
     def row_length(self) -> int:
@@ -187,10 +189,12 @@ class _Lines:
         at = self.at
         if at >= len(self._text):
             raise StopIteration
-        if at - self.row > limits.MAX_LINE_BYTES:
-            raise _RowTooLongError
         self.at = _line_end(self._text, at)
         self.line += 1
+        if at > self.row:
+            self._num_cells += self._text.count(self._separator, at, self.at)
+            if self.row_length > limits.MAX_LINE_BYTES or self._num_cells > limits.MAX_ROW_CELLS:
+                raise _RowTooLongError
         return self._text[at : self.at]
 
     def begin_row(self) -> bool:
@@ -201,7 +205,7 @@ class _Lines:
             start = self._text.rfind("\n", self.at, quote) + 1 if quote >= 0 else end
             if start > self.at:
                 self.go_on(self.line + self._text.count("\n", self.at, start), start)
-        self.row, self.row_line = self.at, self.line
+        self.row, self.row_line, self._num_cells = self.at, self.line, 0
         return self.at < len(self._text)
 
     def go_on(self, line: int, at: int) -> None:
@@ -257,7 +261,7 @@ def _read_row(text: str, start: int, line: int, layout: Layout) -> _ReadRow:
         while True:
             cell, at = _read_cell(text, at, layout)
             cells.append(cell)
-            if at - start > limits.MAX_LINE_BYTES:
+            if at - start > limits.MAX_LINE_BYTES or len(cells) > limits.MAX_ROW_CELLS:
                 return _ReadRow(_row_too_long(line, layout), at)
             if not text.startswith(layout.separator, at):
                 break
@@ -275,8 +279,9 @@ def _read_row(text: str, start: int, line: int, layout: Layout) -> _ReadRow:
 
 
 def _row_too_long(line: int, layout: Layout) -> BadRow:
-    most = limits.shown_size(limits.MAX_LINE_BYTES)
-    return BadRow(line, line + 1, f"a row must have at most {most}{_hint(layout)}")
+    most = f"{limits.shown_size(limits.MAX_LINE_BYTES)} and {limits.MAX_ROW_CELLS:,} cells"
+    reason = f"a row of several lines must have at most {most}{_hint(layout)}"
+    return BadRow(line, line + 1, reason)
 
 
 def _read_cell(text: str, at: int, layout: Layout) -> tuple[str, int]:
@@ -295,6 +300,8 @@ def _read_cell(text: str, at: int, layout: Layout) -> tuple[str, int]:
         return text[at:end], end
     last = at + 2 * limits.MAX_CELL_BYTES + 2  # two quotes may stand for each character
     found = quoted.match(text, at, last)
+    if found and text.startswith(layout.quote, found.end()):
+        found = None  # `last` lies between two quotes that stand for one
     cell = found[1].replace(2 * layout.quote, layout.quote) if found else ""
     if found is None or limits.is_too_long(cell):
         reason = f"a quote opens a cell and is not closed within {most}{_hint(layout)}"

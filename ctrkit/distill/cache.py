@@ -93,8 +93,7 @@ def check_keepable(data: PreparedData) -> None:
     """
     folder = part_of(data.path, FOLDER)
     try:
-        folder.mkdir(exist_ok=True)
-        check_writable(folder / DESCRIPTION)
+        check_writable(folder / DESCRIPTION if folder.exists() else folder)
     except OSError as error:
         raise OSError(
             f"cannot keep the teacher's logits in {folder}: {error.strerror or error}; "

@@ -100,8 +100,8 @@ def blueprint(
             return MODELS[name](cardinalities, **checked)
     except (RuntimeError, OverflowError, TypeError) as error:  # torch's, for numbers beyond int64
         raise ValueError(
-            f"{where}: the model must fit a machine, but its sizes are too large: "
-            f"{str(error).splitlines()[0]}"
+            f"{where}: the model must fit a machine, but a weight of it has more numbers than can "
+            "be counted; reduce its sizes"
         ) from error
 
 

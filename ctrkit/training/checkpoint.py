@@ -11,10 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ctrkit.files import written_aside
+from ctrkit.files import check_is_file, written_aside
 from ctrkit.options import printable, shortened, shown
 from ctrkit.training.archive import read_parts
 from ctrkit.training.plain_pickle import read_pickle
+
+MOST_BESIDE = 128 << 20
+"""Most bytes of a file of weights that are no weights: names, sizes and padding."""
 
 _BYTE_ORDER = sys.byteorder.encode()
 
@@ -102,6 +105,13 @@ def load_weights(path: Path, model: torch.nn.Module) -> dict[str, Tensor]:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is damaged, or holds the weights of another model.
     """
+    check_is_file(path)
+    size, needed = path.stat().st_size, sum(w.nbytes for w in model.state_dict().values())
+    if size > needed + MOST_BESIDE:
+        raise ValueError(  # before all of it is read: a file with holes may have any size
+            f"{path} must hold the weights of this run, {needed:,} bytes, got {size:,}; "
+            "copy it again, or train again"
+        )
     found = load_tensors(path).get("model")
     try:
         return check_weights(found, model)

@@ -210,5 +210,7 @@ def test_a_directory_is_no_file(tmp_path):
 def test_a_line_without_end_is_refused(write, monkeypatch):
     monkeypatch.setattr("ctrkit.data.limits.MAX_LINE_BYTES", 1000)
     path = write('label,a,b\n0,x,"' + "y\n" * 1000)
-    with pytest.raises(ValueError, match=r"log.csv, line 2: a row must have at most 1,000 bytes"):
+    with pytest.raises(
+        ValueError, match=r"log.csv, line 2: a row of several lines must have at most 1,000 bytes"
+    ):
         read(path, block_bytes=100)

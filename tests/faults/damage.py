@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ctrkit.cli import MISTAKES
+from ctrkit.cli.errors import MISTAKES
 
 FLIPS = 6
 """Bits of each file, one at a time."""
