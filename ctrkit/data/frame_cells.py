@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime
 import decimal
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import infer_dtype, is_hashable
+from pandas.api.types import infer_dtype, is_hashable, is_scalar
 
 from ctrkit.data import limits
 from ctrkit.data.bad_rows import BadRow
@@ -68,6 +69,9 @@ def _texts_of(distinct: Any) -> list[str]:
 
 
 def _single_text(cell: Any) -> str:
+    is_missing = cell.is_nan() if isinstance(cell, Decimal) else is_scalar(cell) and pd.isna(cell)
+    if is_missing:
+        return ""
     if not is_hashable(cell):
         raise TypeError(f"cells must hold single values, got a {type(cell).__name__}")
     return text_of(cell)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
 import sys
 from decimal import Decimal
@@ -214,6 +215,12 @@ def test_numbers_are_the_categories_that_a_csv_of_them_has(tmp_path, name):
         frame.to_parquet(tmp_path / "log.parquet")
         parquet = prepare(tmp_path / "log.parquet", schema=schema)
         assert parquet.encoder.fingerprint == csv.encoder.fingerprint
+
+
+def test_what_pandas_calls_missing_is_missing_among_objects_of_any_kind():
+    cells = [Decimal("NaN"), Decimal("sNaN"), np.datetime64("NaT"), pd.NA, pd.NaT, math.nan, None]
+    frame = pd.DataFrame({"x": pd.Series([*cells, Decimal("1.0")], dtype=object)})
+    assert texts_of(FrameSource(frame))["x"] == [""] * len(cells) + ["1.0"]
 
 
 @pytest.mark.parametrize("name", WHOLE)
