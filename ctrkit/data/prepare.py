@@ -124,13 +124,10 @@ def prepare(
     """
     config = PrepareConfig(**options)
     skip = config.bad_rows != "error"
-    named = {"train": source}
+    sources = {"train": open_sources(source, format=config.format, skip=skip)}
     for part, given in (("valid", valid), ("test", test)):
         if given is not None:
-            named[part] = given
-    sources = {
-        part: open_sources(given, format=config.format, skip=skip) for part, given in named.items()
-    }
+            sources[part] = open_sources(given, format=config.format, skip=skip)
     _check_streams(sources, out, force=config.force)
     resolved = resolve_schema(
         sources["train"], format=config.format, schema=schema, label=config.label, skip=skip
