@@ -49,9 +49,11 @@ def command() -> NoReturn:
     try:
         sys.stdout.flush()
     except OSError as error:
-        say(f"ctrkit: error: cannot write to standard output: {error.strerror}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
-        status = status or 1
+        if status == 0:
+            say(f"ctrkit: error: cannot write to standard output: {error.strerror}")
+            status = 1
+        # Python flushes it once more at its end, and would say so again.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     sys.exit(status)
 
 

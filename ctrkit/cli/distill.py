@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
             refuse_early(model.name, model.options, model.train)
     out: Path = arguments.out
     check_folder("--out", out)
-    check_folder("--out", phase_folder(out) / DATA)
+    check_folder("--out", phase_folder(out))
     claim(out, force=True)
     data = prepared_or_raw(
         arguments,

@@ -55,10 +55,12 @@ def check_folder(option: str, out: Path) -> None:
 
     Raises:
         ValueError: if it lies in a run or in prepared data, or its name is too long.
-        OSError: if what it would lie in is no folder, or may not be written.
+        OSError: if it or what it would lie in is no folder, or may not be written.
     """
     target = out.absolute()
     place = next(folder for folder in target.parents if os.path.lexists(folder))
+    if os.path.lexists(target) and not target.is_dir():
+        raise NotADirectoryError(f"{option} must be a folder, got {target}, which is none")
     if not place.is_dir():
         raise NotADirectoryError(f"cannot write {option} {out}: {place} is no folder")
     longest = os.pathconf(place, "PC_NAME_MAX")
@@ -66,7 +68,7 @@ def check_folder(option: str, out: Path) -> None:
         if len(os.fsencode(name)) > longest:
             raise ValueError(f"{option} must have names of at most {longest} bytes, got {name}")
     inside = enclosing(target)
-    if inside is not None:
+    if inside is not None and not _is_ours(target):  # such as the rows of a run, prepared again
         raise ValueError(
             f"{option} {out} lies in {inside}, which is a run or prepared data; name a folder "
             "elsewhere"
@@ -81,7 +83,8 @@ _MARKS = (("schema.json", "vocabularies"), ("distillation.json", "distilled"))
 
 def enclosing(target: Path) -> Path | None:
     """Return the run or prepared data that a path lies in, None if it lies in none."""
-    for folder in target.parents:
-        if any(all((folder / name).exists() for name in pair) for pair in _MARKS):
-            return folder
-    return None
+    return next(filter(_is_ours, target.parents), None)
+
+
+def _is_ours(folder: Path) -> bool:
+    return any(all((folder / name).exists() for name in pair) for pair in _MARKS)

@@ -10,6 +10,7 @@ from typing import Any
 from ctrkit.cli.console import say
 from ctrkit.cli.inputs import to_plain
 from ctrkit.serving.folder import CONFIG, is_finished, read_json, remove_remains
+from ctrkit.training.config import CHECKPOINT_OPTIONS
 
 
 def add_resume(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,11 @@ def says_finished(out: Path, asked: Mapping[str, Mapping[str, Any]]) -> bool:
     for section, options in asked.items():
         for name, value in options.items():
             theirs = had.get(section, {}).get(name)
-            if theirs is not None and theirs != to_plain(value):
+            if (
+                name not in (*CHECKPOINT_OPTIONS, "device")
+                and theirs is not None
+                and theirs != to_plain(value)
+            ):
                 raise ValueError(
                     f"{out} is finished already, with {name} {theirs!r}, not {value!r}; "
                     "give a new folder, or begin anew with --force"

@@ -58,7 +58,7 @@ def _allowed(time_format: str) -> re.Pattern[str]:
 def spelt(time_format: str) -> str:
     """Return what a cell must be, for messages."""
     if time_format == "epoch":
-        return "seconds since 1970, in the years 1 to 9999,"
+        return "seconds since 1970 (in the years 1 to 9999)"
     return "an ISO 8601 time" if time_format == "iso" else f"a time like {time_format}"
 
 

@@ -100,8 +100,7 @@ def blueprint(
             return MODELS[name](cardinalities, **checked)
     except (RuntimeError, OverflowError, TypeError) as error:  # torch's, for numbers beyond int64
         raise ValueError(
-            f"{where}: the model must fit a machine, but a weight of it has more numbers than can "
-            "be counted; reduce its sizes"
+            f"{where}: the model must fit a machine, but its sizes are too large; reduce them"
         ) from error
 
 

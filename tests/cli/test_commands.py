@@ -333,7 +333,7 @@ def test_folder_that_is_no_run_is_left_alone(run_folder, log, tmp_path, capsys):
     said = error_of(["train", str(data), "--out", str(data)], capsys)
     assert "must be new, empty or a run" in said
     assert len(load(data).train)
-    assert "must be a folder for the run, got a file" in error_of([*words, str(log)], capsys)
+    assert "--out must be a folder, got" in error_of([*words, str(log)], capsys)
 
 
 def test_demo_leaves_other_folders_alone(tmp_path, capsys):

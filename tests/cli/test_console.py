@@ -6,7 +6,7 @@ import pytest
 from failing import error_of
 
 from ctrkit.cli import main
-from ctrkit.cli.console import show
+from ctrkit.cli.console import say, show
 from ctrkit.cli.errors import one_line
 from ctrkit.cli.streams import lossy
 from ctrkit.options import printable
@@ -88,8 +88,10 @@ def test_an_error_that_no_input_should_cause_asks_for_a_report():
     )
 
 
-def test_only_the_first_line_of_an_error_is_shown():
-    assert one_line(ValueError("one\ntwo")) == "one"
+def test_an_error_of_several_lines_is_printed_in_one(capsys):
+    say(one_line(ValueError("one\ntwo")))
+    assert capsys.readouterr().err == "one\\ntwo\n"
+    assert len(one_line(ValueError("x" * 10_000))) == 2000
 
 
 @pytest.mark.parametrize(

@@ -325,7 +325,7 @@ def test_a_table_that_does_not_fit_is_named_before_any_training(teacher, tmp_pat
         (["--teacher", "crossnet", "--restart", "alone", "--no-alone"], "exclude each other"),
         (
             ["--teacher", "crossnet", "--kd-weight", "inf"],
-            "kd_weight must be finite, got inf",
+            "argument --kd-weight: must be a number or none, got 'inf'",
         ),
         (["--teacher", "crossnet", "--depth", "0"], "depth must be positive, got 0"),
         ([], "the following arguments are required: --teacher"),

@@ -91,9 +91,9 @@ def test_a_time_becomes_weekday_and_hour(time_format, text, time):
     [
         ("%y%m%d%H", "14102199", "a time like %y%m%d%H or empty"),
         ("iso", "yesterday", "an ISO 8601 time or empty"),
-        ("epoch", "12.5", "seconds since 1970 or empty"),
-        ("epoch", str(2**62), "seconds since 1970 or empty"),
-        ("epoch", str(-(2**62)), "seconds since 1970 or empty"),
+        ("epoch", "12.5", "seconds since 1970 .* or empty"),
+        ("epoch", str(2**62), "seconds since 1970 .* or empty"),
+        ("epoch", str(-(2**62)), "seconds since 1970 .* or empty"),
         ("iso", "now", "an ISO 8601 time or empty"),
         ("iso", "today", "an ISO 8601 time or empty"),
         ("iso", " 2024-01-02", "an ISO 8601 time or empty"),
