@@ -95,3 +95,20 @@ def test_a_file_called_dash_is_read_and_written(tmp_path, monkeypatch):
     Path("-").write_text("a,click\n" + "x,1\ny,0\n" * 20)
     assert main(["prepare", "./-", "--format", "csv", "--out", "data"]) == 0
     assert (tmp_path / "data" / "schema.json").exists()
+
+
+@pytest.mark.parametrize("out", ["file", "file/below", "a" * 300, "link to a file"])
+def test_a_preparation_that_fails_leaves_nothing_behind(tmp_path, out, capsys):
+    (tmp_path / "file").write_text("a user's")
+    (tmp_path / "link to a file").symlink_to(tmp_path / "file")
+    (tmp_path / "log.csv").write_text("a,click\n" + "x,1\ny,0\n" * 20)
+    before = sorted(tmp_path.rglob("*"))
+    for more in ([], ["--force"]):
+        error_of(
+            ["prepare", str(tmp_path / "log.csv"), "--out", str(tmp_path / out), *more], capsys
+        )
+        assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "a user's"
+    (tmp_path / "log.csv").write_text("a,click\n" + "x,1\ny,0\n" * 50_000 + "z,7\n")
+    error_of(["prepare", str(tmp_path / "log.csv"), "--out", str(tmp_path / "data")], capsys)
+    assert sorted(tmp_path.rglob("*")) == before
