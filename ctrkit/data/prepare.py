@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
-import itertools
-import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +20,6 @@ from ctrkit.data.bad_rows import SkippedRow
 from ctrkit.data.config import PrepareConfig, Progress
 from ctrkit.data.dataset import PreparedData, load
 from ctrkit.data.encode import (
-    FORMAT_VERSION,
     SCHEMA_FILE,
     Encoder,
     check_columns,
@@ -43,7 +39,8 @@ from ctrkit.data.passes import (
     fit_field,
     read_block,
 )
-from ctrkit.data.schema import TIMESTAMP, Field, Schema
+from ctrkit.data.plan import Plan, check_readable_once
+from ctrkit.data.schema import Field, Schema
 from ctrkit.data.skip import (
     SKIPPED_FILE,
     Listing,
@@ -51,31 +48,22 @@ from ctrkit.data.skip import (
     most_bad_rows,
     read_good_rows,
 )
-from ctrkit.data.sources import PathLike, SourceLike, check_streams, open_sources, resolve_schema
+from ctrkit.data.sources import PathLike, SourceLike, open_sources, resolve_schema
 from ctrkit.data.split import (
     PARTS,
-    Fractions,
-    LastSplit,
-    RandomSplit,
     Split,
-    TimeSplit,
     WholeSplit,
 )
 from ctrkit.data.statistics import Statistics
-from ctrkit.data.table import Block, Source
+from ctrkit.data.table import Block
 from ctrkit.data.vocabulary import Vocabulary
 from ctrkit.data.workers import default_workers, in_order
 from ctrkit.data.writer import PartWriter
 from ctrkit.options import (
     shown,
     suggest,
-    to_mapping,
 )
 from ctrkit.space import check_disk
-
-_CHANGE_NOTHING = ("force", "check_space", "num_workers")
-_NOT_IN_FINGERPRINT = (*_CHANGE_NOTHING, "format", "label", "min_count", "bad_rows")
-"""Options that change nothing, or that the schema in the fingerprint has taken in."""
 
 ProgressCallback = Callable[[Progress], None]
 
@@ -128,60 +116,42 @@ def prepare(
     for part, given in (("valid", valid), ("test", test)):
         if given is not None:
             sources[part] = open_sources(given, format=config.format, skip=skip)
-    _check_streams(sources, out, force=config.force)
+    check_readable_once(sources, out, force=config.force)
     resolved = resolve_schema(
         sources["train"], format=config.format, schema=schema, label=config.label, skip=skip
     )
     if config.min_count is not None:
         resolved = dataclasses.replace(resolved, min_count=config.min_count)
-    job = _Preparation(config, resolved, sources, progress or (lambda _: None))
+    job = _Preparation(Plan(config, resolved, sources), progress or (lambda _: None))
     if out is None:
         folder = TemporaryFolder(Path(tempfile.mkdtemp(prefix="ctrkit-")))
         return job.run(folder.path / "data", durable=False).keep(folder)
     return job.run(Path(out), durable=True)
 
 
-def _check_streams(
-    sources: Mapping[str, Sequence[Source]], out: PathLike | None, *, force: bool
-) -> None:
-    """Refuse, before anything is read, a stream that would have to be read twice."""
-    opened = list(itertools.chain.from_iterable(sources.values()))
-    check_streams(opened)
-    name = next((source.name for source in opened if source.stream is not None), None)
-    if name is None or out is None or force:
-        return
-    if Path(out).is_dir() and any(Path(out).iterdir()):
-        raise FileExistsError(
-            f"{out} exists, and {name}, which can be read only once, cannot be compared with what "
-            "it holds; name another folder, or replace it with force"
-        )
-
-
 @dataclass
 class _Preparation:
     """One run of `prepare`."""
 
-    config: PrepareConfig
-    schema: Schema
-    sources: dict[str, list[Source]]
+    plan: Plan
     progress: ProgressCallback
 
     def run(self, out: Path, *, durable: bool) -> PreparedData:
         """Return the prepared data, made where it does not exist (see `new_folder`)."""
-        time_field = self._time_field()
+        time_field = self.plan.time_field()
         remove_left_overs(out.parent, of=out.name)
         existing = self._existing(out)
         if existing is not None:
             return existing
         if out.exists():  # to be replaced, with force
             check_replaceable(out)
-        if self.config.check_space:
+        if self.plan.config.check_space:
             self._check_space(out, with_times=time_field is not None)
-        with new_folder(out, force=self.config.force, durable=durable) as folder:
-            workers = self.config.num_workers or default_workers()
+        with new_folder(out, force=self.plan.config.force, durable=durable) as folder:
+            workers = self.plan.config.num_workers or default_workers()
             spill = folder / "spill"
             spill.mkdir()
-            skipped = SkippedRows(folder / SKIPPED_FILE, most_bad_rows(self.config.bad_rows))
+            skipped = SkippedRows(folder / SKIPPED_FILE, most_bad_rows(self.plan.config.bad_rows))
             with ThreadPoolExecutor(workers) as pool:
                 with skipped:
                     blocks = self._read(pool, workers, spill, time_field, skipped)
@@ -193,56 +163,13 @@ class _Preparation:
             del encoder  # or its vocabularies would be there twice
         return load(out, check=False)
 
-    def _has_streams(self) -> bool:
-        opened = itertools.chain.from_iterable(self.sources.values())
-        return any(source.stream is not None for source in opened)
-
     def _check_space(self, out: Path, *, with_times: bool) -> None:
-        sources = [source for part in self.sources.values() for source in part]
-        num_rows = sum(source.about_rows(self.schema) or 0 for source in sources)
+        num_rows = self.plan.about_rows()
         check_disk(
             f"preparing about {num_rows:,} rows",
-            preparation_disk(self.schema, num_rows, with_times=with_times),
+            preparation_disk(self.plan.schema, num_rows, with_times=with_times),
             out,
         )
-
-    def _time_field(self) -> Field | None:
-        if self.config.split != "time":
-            return None
-        if self.config.time_column is not None:
-            return self.schema.field(self.config.time_column)
-        found = [field for field in self.schema.fields if field.kind == TIMESTAMP]
-        if len(found) != 1:
-            names = ", ".join(field.name for field in found) or "none"
-            raise ValueError(
-                f"time_column must name the column that split 'time' goes by, the schema has "
-                f"{names} of kind timestamp; where the log is in the order of time, "
-                "split 'last' does the same"
-            )
-        return found[0]
-
-    def _fingerprint(self) -> str:
-        options = to_mapping(self.config)
-        for name in _NOT_IN_FINGERPRINT:
-            del options[name]
-        options["fractions"] = self._fractions()
-        is_cut = options["fractions"][0] < 1
-        if not is_cut:
-            del options["split"]
-        if not is_cut or self.config.split != "random":
-            del options["seed"]
-        time_field = self._time_field()
-        options["time_column"] = time_field.name if is_cut and time_field else None
-        content = {
-            "format_version": FORMAT_VERSION,
-            "schema": self.schema.to_mapping(),
-            "options": options,
-            "sources": {
-                part: [source.content_hash() for source in sources]
-                for part, sources in self.sources.items()
-            },
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def _existing(self, out: Path) -> PreparedData | None:
         """Return what would be made, where the folder holds it; None where it is to be made."""
@@ -264,27 +191,28 @@ class _Preparation:
         try:
             check_version(plain, out)
         except ValueError as error:
-            if self.config.force:
+            if self.plan.config.force:
                 return None
             raise FileExistsError(f"{error}; or replace it with force") from error
-        if self._has_streams():  # with force, see `_check_streams`
+        if self.plan.has_streams:  # with force, see `check_readable_once`
             return None
-        if fingerprint == self._fingerprint():
+        if fingerprint == self.plan.fingerprint():
             try:
                 data = load(out)
             except (FileNotFoundError, ValueError) as error:
-                if self.config.force:
+                if self.plan.config.force:
                     return None
                 raise FileExistsError(f"{error}; prepare it again with force") from error
-            most = most_bad_rows(self.config.bad_rows)
+            bad_rows = self.plan.config.bad_rows
+            most = most_bad_rows(bad_rows)
             if most is None or data.num_skipped <= most:
                 return data
             raise ValueError(
                 f"{out} holds this log without {data.num_skipped:,} rows that cannot be read, "
-                f"listed in {data.path / SKIPPED_FILE}; bad_rows {self.config.bad_rows!r} allows "
+                f"listed in {data.path / SKIPPED_FILE}; bad_rows {bad_rows!r} allows "
                 f"{most or 'none'}"
             )
-        if self.config.force:
+        if self.plan.config.force:
             return None
         raise FileExistsError(
             f"{out} holds data prepared from another log, schema or options; "
@@ -299,16 +227,17 @@ class _Preparation:
         time_field: Field | None,
         skipped: SkippedRows,
     ) -> dict[str, list[StoredBlock]]:
-        order = [(part, source) for part, sources in self.sources.items() for source in sources]
+        sources = self.plan.sources
+        order = [(part, source) for part in sources for source in sources[part]]
         rows_of = [0] * len(order)
-        found: dict[str, list[StoredBlock]] = {part: [] for part in self.sources}
+        found: dict[str, list[StoredBlock]] = {part: [] for part in sources}
         num_blocks = 0
 
         def tasks() -> Iterator[tuple[Callable[[], _ReadBlock], tuple[int, float]]]:
             nonlocal num_blocks
             for index, (part, source) in enumerate(order):
                 time = time_field if part == "train" else None
-                for block in source.blocks(self.schema):
+                for block in source.blocks(self.plan.schema):
                     self._check_columns(block, time)
                     path = spill / f"cells-{num_blocks:06d}"
                     task = functools.partial(self._read_block, block, time, path)
@@ -331,15 +260,15 @@ class _Preparation:
 
     def _read_block(self, block: Block, time_field: Field | None, path: Path) -> _ReadBlock:
         def read(block: Block) -> StoredBlock:
-            return read_block(block, self.schema, time_field, path)
+            return read_block(block, self.plan.schema, time_field, path)
 
-        if self.config.bad_rows == "error":
+        if self.plan.config.bad_rows == "error":
             return read(block), ()
         bad_rows = Listing(path)
         return read_good_rows(block, read, bad_rows.add), bad_rows
 
     def _check_columns(self, block: Block, time_field: Field | None) -> None:
-        names = [self.schema.label, *(field.name for field in self.schema.fields)]
+        names = [self.plan.schema.label, *(field.name for field in self.plan.schema.fields)]
         check_header(block, names)
         known = set(names)
         for name in block.columns:
@@ -349,33 +278,7 @@ class _Preparation:
                     f'{suggest(name, known)}; add it, with kind = "dropped" if it is not wanted'
                 )
         times = () if time_field is None else (time_field.name,)
-        check_columns(block, (self.schema.label, *needed_columns(self.schema), *times))
-
-    def _fractions(self) -> Fractions:
-        """Return the fractions of the source, which gives rows only to parts without own files."""
-        train, valid, test = (
-            0.0 if part != "train" and part in self.sources else fraction
-            for part, fraction in zip(PARTS, self.config.fractions, strict=True)
-        )
-        total = train + valid + test
-        return train / total, valid / total, test / total
-
-    def _split(self, blocks: Sequence[StoredBlock]) -> Split:
-        fractions = self._fractions()
-        num_rows = sum(block.num_rows for block in blocks)
-        if self.config.split == "random":
-            return RandomSplit(num_rows, fractions, self.config.seed)
-        if self.config.split == "last":
-            return LastSplit(num_rows, fractions)
-        times = np.empty(0)
-        counts = np.empty(0, dtype=np.int64)
-        for block in blocks:
-            if block.times is not None:
-                here, number = np.unique(block.times.read(), return_counts=True)
-                times, inverse = np.unique(np.concatenate([times, here]), return_inverse=True)
-                weights = np.concatenate([counts, number])
-                counts = np.bincount(inverse, weights=weights).astype(np.int64)
-        return TimeSplit.fit(times, counts, fractions)
+        check_columns(block, (self.plan.schema.label, *needed_columns(self.plan.schema), *times))
 
     def _count(
         self,
@@ -387,7 +290,7 @@ class _Preparation:
         splits: dict[str, Split] = {
             part: WholeSplit(PARTS.index(part)) for part in blocks if part != "train"
         }
-        splits["train"] = self._split(blocks["train"])
+        splits["train"] = self.plan.split(blocks["train"])
 
         def tasks() -> Iterator[tuple[Callable[[], CountedBlock], None]]:
             number = 0
@@ -400,8 +303,8 @@ class _Preparation:
                             block,
                             start,
                             splits[part],
-                            count_all=self.config.vocabulary_from == "all",
-                            schema=self.schema,
+                            count_all=self.plan.config.vocabulary_from == "all",
+                            schema=self.plan.schema,
                             path=spill / f"counts-{number:06d}",
                         ),
                         None,
@@ -416,21 +319,23 @@ class _Preparation:
     ) -> Encoder:
         names = [
             field.name
-            for field in self.schema.model_fields
+            for field in self.plan.schema.model_fields
             if field.owner == field.name
-            and (needs_vocabulary(self.schema, field) or needs_statistics(field))
+            and (needs_vocabulary(self.plan.schema, field) or needs_statistics(field))
         ]
         num_rows = sum(block.block.num_rows for block in counted)
         vocabularies: dict[str, Vocabulary] = {}
         statistics: dict[str, Statistics] = {}
-        tasks = ((functools.partial(fit_field, counted, self.schema, name), name) for name in names)
+        tasks = (
+            (functools.partial(fit_field, counted, self.plan.schema, name), name) for name in names
+        )
         for number, (fitted, name) in enumerate(in_order(pool, tasks, workers), start=1):
             if isinstance(fitted, Vocabulary):
                 vocabularies[name] = fitted
             else:
                 statistics[name] = fitted
             self.progress(Progress("count", num_rows, number / len(names)))
-        return Encoder(self.schema, vocabularies, statistics)
+        return Encoder(self.plan.schema, vocabularies, statistics)
 
     def _write(
         self,
@@ -464,17 +369,9 @@ class _Preparation:
     ) -> dict[str, Any]:
         rows = np.sum([block.rows for block in counted], axis=0).tolist()
         clicks = np.sum([block.clicks for block in counted], axis=0).tolist()
-        options = to_mapping(self.config)
-        for name in _CHANGE_NOTHING:
-            del options[name]
         return {
-            "fingerprint": self._fingerprint(),
-            "options": options,
-            "sources": {
-                part: [source.content_hash() for source in sources]
-                for part, sources in self.sources.items()
-            },
-            "skipped": {part: skipped.counts[part] for part in self.sources},
+            **self.plan.recorded(),
+            "skipped": {part: skipped.counts[part] for part in self.plan.sources},
             "parts": {
                 part: {"rows": number, "clicks": clicked, "crc32": crc32}
                 for part, number, clicked, crc32 in zip(PARTS, rows, clicks, sums, strict=True)
