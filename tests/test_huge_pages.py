@@ -22,7 +22,7 @@ def advised(tensor: torch.Tensor) -> bool:
     """Whether the middle of a tensor lies in memory that has asked for huge pages."""
     address = tensor.data_ptr() + tensor.numel() * tensor.element_size() // 2
     inside = False
-    for line in SMAPS.read_text().splitlines():
+    for line in SMAPS.read_text(errors="surrogateescape").splitlines():
         if found := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
             inside = int(found[1], 16) <= address < int(found[2], 16)
         elif inside and line.startswith("VmFlags:"):

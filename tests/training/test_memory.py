@@ -112,7 +112,7 @@ def test_mapped_pages_that_are_let_go_no_longer_count(tmp_path):
     array = np.asarray(np.load(path, mmap_mode="r"))
 
     def resident() -> int:
-        lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+        lines = iter(Path("/proc/self/smaps").read_text(errors="surrogateescape").splitlines())
         of_file = next(line for line in lines if line.endswith(str(path)))
         assert of_file
         return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
