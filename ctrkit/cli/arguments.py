@@ -123,29 +123,21 @@ class Parser(argparse.ArgumentParser):
             super()._print_message(message, file)
 
 
-def whole_number(text: str) -> int:
-    """Return the whole number that a word spells, in ASCII digits.
+def _reader(pattern: re.Pattern[str], read: Callable[[str], T], what: str) -> Callable[[str], T]:
+    """Return a function that reads words of this pattern, and refuses all others in words."""
 
-    Raises:
-        ValueError: if it is none.
-    """
-    if not _WHOLE_NUMBER.fullmatch(text):
-        raise ValueError(f"must be a whole number, got {text!r}")
-    return int(text)
+    def convert(text: str) -> T:
+        if not pattern.fullmatch(text):
+            raise argparse.ArgumentTypeError(f"must be {what}, got {shown(text)}")
+        return read(text)
 
-
-def decimal(text: str) -> float:
-    """Return the number that a word spells, in ASCII digits.
-
-    Raises:
-        ValueError: if it is none.
-    """
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError(f"must be a number, got {text!r}")
-    return float(text)
+    convert.__name__ = what  # argparse shows it, should `read` refuse the word
+    return convert
 
 
-_READERS: dict[Any, Callable[[str], Any]] = {int: whole_number, float: decimal, str: str}
+whole_number = _reader(_WHOLE_NUMBER, int, "a whole number")
+_decimal = _reader(_DECIMAL, float, "a number")
+_READERS: dict[Any, Callable[[str], Any]] = {int: whole_number, float: _decimal, str: str}
 
 
 def _takes_a_value(action: argparse.Action | None) -> bool:
@@ -273,9 +265,9 @@ def _conversion(field: dataclasses.Field[Any], kind: Any) -> dict[str, Any]:
             try:
                 read = _READERS[inner or member]
                 return tuple(map(read, text.split(","))) if inner else read(text)
-            except ValueError:
+            except (ValueError, argparse.ArgumentTypeError):
                 continue
-        raise argparse.ArgumentTypeError(f"must be {_describe(kind)}, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be {_describe(kind)}, got {shown(text)}")
 
     convert.takes_several = any(map(_sequence_of, plain))  # type: ignore[attr-defined]
     return {"type": convert, "metavar": _metavar(field, kind)}

@@ -122,3 +122,12 @@ def test_after_two_dashes_every_word_is_an_input(tmp_path, capsys):
 def test_traceback_raises_the_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         main(["prepare", "none.csv", "--out", str(tmp_path / "x"), "--traceback"])
+
+
+@pytest.mark.parametrize("number", ["1_0", "١", " 1", "x" * 5000, "9" * 5000])
+def test_a_number_is_spelt_in_ascii_digits(number, capsys):
+    said = error_of(["predict", "run", "x", "--out", "y", "--num-workers", number], capsys)
+    assert "argument --num-workers: " in said
+    assert "a whole number" in said
+    said = error_of(["train", "x.csv", "--out", "y", "--epochs", number], capsys)
+    assert "argument --epochs: must be a whole number, got" in said
