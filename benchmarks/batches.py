@@ -16,16 +16,16 @@ from unittest import mock
 import numpy as np
 import torch
 
-from benchmarks.harness import Comparison, add_common, begin, compare, measured, save
+from benchmarks.harness import ComparedModel, add_common, begin, compare, measured, save
 from benchmarks.statistics import mean_interval, spell
 from ctrkit.data import Dataset, PreparedData, prepare
-from ctrkit.data.dataset import IDS_FILE, LABELS_FILE
-from ctrkit.data.synthetic import generate
+from ctrkit.data.storing.dataset import IDS_FILE, LABELS_FILE
+from ctrkit.machine.memory import let_go
 from ctrkit.models import DAGFM
+from ctrkit.synthetic.logs import generate
 from ctrkit.training import TrainConfig, Trainer
-from ctrkit.training.batches import shuffled_batches
-from ctrkit.training.memory import let_go
-from ctrkit.training.order import TrainingRows, choose_order
+from ctrkit.training.input.batches import shuffled_batches
+from ctrkit.training.input.shuffling import TrainingRows, choose_order
 
 NUM_FIELDS, NUM_IDS, BATCH_SIZE = 39, 1000, 1024
 ORDERS = ("blocks", "rows")
@@ -132,7 +132,7 @@ def memory(folder: Path, num_rows: int) -> list[dict[str, Any]]:
     return found
 
 
-def speed(folder: Path, num_rows: int, repeats: int) -> Comparison:
+def speed(folder: Path, num_rows: int, repeats: int) -> ComparedModel:
     """Compare the orders on rows that the system has in its cache."""
     write_rows(folder / "warm", num_rows)
     return compare(
@@ -174,7 +174,7 @@ def train_auc(data: PreparedData, train: Any, shuffle: str, seed: int) -> float:
     torch.manual_seed(seed)
     rows = SimpleNamespace(ids=train.ids, labels=train.labels, values=train.values)
     config = TrainConfig(epochs=1, seed=seed, shuffle=shuffle, validations_per_epoch=1)
-    with mock.patch.multiple("ctrkit.training.order", **SMALL):
+    with mock.patch.multiple("ctrkit.training.input.shuffling", **SMALL):
         result = Trainer(config).fit(DAGFM(data.cardinalities), rows, data.valid)
     auc = result.best.valid_auc
     assert auc is not None, "there are validation rows"

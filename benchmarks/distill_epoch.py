@@ -6,11 +6,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks.harness import Comparison, add_common, begin, compare, save
+from benchmarks.harness import ComparedModel, add_common, begin, compare, save
 from ctrkit.data import PreparedData, prepare
-from ctrkit.data.synthetic import generate
 from ctrkit.distill import DistillationTrainer, DistillConfig, teacher_logits
 from ctrkit.models import DAGFM, CrossNet
+from ctrkit.synthetic.logs import generate
 from ctrkit.training import TrainConfig, Trainer
 
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _measure(
     data: PreparedData, interaction: str, table: str, arguments: argparse.Namespace
-) -> Comparison:
+) -> ComparedModel:
     teacher = CrossNet(data.cardinalities)
     teacher_logits(teacher, data)  # as any run after the first finds them
     # The same steps in both, whatever a phase would take by default.

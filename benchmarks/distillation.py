@@ -133,7 +133,7 @@ def _one(sample: Sample, pair: Pair, folder: Path, seed: int) -> Options:
             out=Path(out) / "student",
             say=lambda text: print(f"seed {seed}: {text}", flush=True),
         )
-    models = {standing.name: standing.to_dict() for standing in outcome.standings}
+    models = {model.name: model.to_dict() for model in outcome.comparison}
     for name, figures in models.items():
         print(f"  {name}: {figures['auc']:.5f} / {figures['logloss']:.4f}", flush=True)
     return {"seed": seed, "models": models}

@@ -11,8 +11,8 @@ from benchmarks.harness import add_common, begin, compare_apart, save
 from benchmarks.side import Work
 from benchmarks.suite import EMBEDDING_DIM
 from ctrkit.data import load, prepare
-from ctrkit.data.synthetic import generate
 from ctrkit.models import build_model
+from ctrkit.synthetic.logs import generate
 from ctrkit.training import TrainConfig, Trainer, evaluate
 
 RUNS = {

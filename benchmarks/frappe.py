@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.harness import add_threads, begin, save
 from benchmarks.statistics import spell
 from ctrkit.data import prepare
-from ctrkit.serving import train_run
+from ctrkit.runs import train_run
 from ctrkit.training import TrainConfig
 
 SETTINGS = Path(__file__).parents[1] / "configs/frappe_x1/eulernet.toml"

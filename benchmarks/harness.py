@@ -59,7 +59,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparedModel:
     """What was found: units of work per CPU second of either side, and their ratio."""
 
     name: str
@@ -80,7 +80,7 @@ def compare(
     *,
     repeats: int = 5,
     details: Mapping[str, Any] | None = None,
-) -> Comparison:
+) -> ComparedModel:
     """Run two ways of the same work in turn, in this process, and compare them.
 
     Args:
@@ -114,7 +114,7 @@ def compare_apart(
     clock: str = "cpu",
     repeats: int = 5,
     details: Mapping[str, Any] | None = None,
-) -> Comparison:
+) -> ComparedModel:
     """Like `compare`, with either side in a process of its own.
 
     So neither finds its memory arranged by the other, and the peak of each is its own. A side
@@ -159,8 +159,8 @@ def _found(
     amount: float,
     seconds: list[tuple[float, float]],
     details: Mapping[str, Any],
-) -> Comparison:
-    found = Comparison(
+) -> ComparedModel:
+    found = ComparedModel(
         name,
         unit,
         ours=Spread.of([amount / a for a, _ in seconds]),

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks.harness import Comparison, add_common, begin, compare, save
+from benchmarks.harness import ComparedModel, add_common, begin, compare, save
 from benchmarks.plain import plain_interaction
 from benchmarks.roofline import measure
 from benchmarks.suite import MODELS, MOST_CIN_ROWS, make_model, make_vectors
+from ctrkit.machine.devices import CHUNK_ROWS, full_rate
 from ctrkit.models.cost import cost_of
-from ctrkit.training.compute import CHUNK_ROWS, full_rate
 
 CPU = torch.device("cpu")
 ROWS_PER_CALL = 1024
@@ -28,7 +28,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     begin(arguments)
     roofline = measure(arguments.threads)
-    found: list[Comparison] = []
+    found: list[ComparedModel] = []
     for name in arguments.models:
         for batch_size in arguments.batch_sizes:
             if name == "cin" and batch_size > MOST_CIN_ROWS:
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     save("interact", found, roofline=roofline, threads=arguments.threads)
 
 
-def _compare(name: str, batch_size: int, repeats: int) -> list[Comparison]:
+def _compare(name: str, batch_size: int, repeats: int) -> list[ComparedModel]:
     model = make_model(name)
     plain = plain_interaction(model)
     vectors = make_vectors(batch_size)

@@ -16,10 +16,10 @@ import numpy as np
 from benchmarks.batches import NUM_FIELDS, write_rows
 from benchmarks.harness import machine, measured, save
 from ctrkit.data import Dataset, prepare
-from ctrkit.data.synthetic import generate
 from ctrkit.distill import teacher_logits
 from ctrkit.models import DAGFM
-from ctrkit.serving import Run, train_run
+from ctrkit.runs import Run, train_run
+from ctrkit.synthetic.logs import generate
 from ctrkit.training import TrainConfig, Trainer, evaluate
 
 TABLE_ROWS, TABLE_DIM, STEPS, BATCH_SIZE = 2_000_000, 16, 8, 4096

@@ -12,8 +12,8 @@ from torch.nn import functional
 from benchmarks.harness import add_common, begin, compare, save
 from benchmarks.suite import NUM_FIELDS, TABLE_ROWS, make_batch
 from ctrkit.embedding import FeatureEmbedding
-from ctrkit.models.dropout import dropout
-from ctrkit.training.lazy import LazyAdam, RowwiseAdagrad
+from ctrkit.ops.dropout import dropout
+from ctrkit.training.optimizers.lazy_optimizers import LazyAdam, RowwiseAdagrad
 
 ENTRIES = (512, 1248)
 

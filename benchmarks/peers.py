@@ -30,7 +30,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.harness import Comparison, begin, compare_apart, save
+from benchmarks.harness import ComparedModel, begin, compare_apart, save
 from benchmarks.side import Work
 from benchmarks.suite import EMBEDDING_DIM, NUM_FIELDS, make_batch
 from benchmarks.train import add_steps, make_ours, step_options
@@ -109,7 +109,7 @@ def _try(peer: str, name: str) -> str:
     return version
 
 
-def _compare(peer: str, name: str, arguments: argparse.Namespace) -> list[Comparison]:
+def _compare(peer: str, name: str, arguments: argparse.Namespace) -> list[ComparedModel]:
     found = []
     for options, table in step_options(name, arguments):
         found.append(

@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.harness import Spread, machine, measured, save
-from ctrkit.data.synthetic import generate
+from ctrkit.synthetic.logs import generate
 
 MEASURE = """
 import json, sys, time
 from ctrkit.cli import main
-import ctrkit.cli.predict
+import ctrkit.cli.commands.predict
 run, raw, out, workers = sys.argv[1:]
 before = time.perf_counter(), time.process_time()
 assert main(["predict", run, raw, "--out", out, "--num-workers", workers]) == 0

@@ -14,8 +14,8 @@ from benchmarks.score import make_plain as make_plain_scores
 from benchmarks.side import Work
 from benchmarks.suite import MODELS, MOST_CIN_ROWS, TABLE_ROWS, make_batch, make_model
 from benchmarks.train import ROWS_PER_CALL, make_plain
+from ctrkit.machine.devices import full_rate
 from ctrkit.training import TrainConfig
-from ctrkit.training.compute import full_rate
 from ctrkit.training.scoring import eval_mode
 from ctrkit.training.step import TrainStep
 

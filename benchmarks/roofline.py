@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from benchmarks.harness import add_common, begin, save
-from ctrkit.training.compute import full_rate
+from ctrkit.machine.devices import full_rate
 
 CPU = torch.device("cpu")
 SIZE = 2048

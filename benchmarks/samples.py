@@ -14,7 +14,7 @@ from benchmarks.harness import add_threads, begin, save
 from benchmarks.linear import fit_logistic_regression
 from benchmarks.statistics import spell
 from ctrkit.data import PreparedData, prepare
-from ctrkit.serving import Outcome, train_run
+from ctrkit.runs import Outcome, train_run
 from ctrkit.training import TrainConfig
 
 FILES = {"criteo": "criteo/criteo_100k.txt.gz", "avazu": "avazu/avazu_23k.csv.gz"}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.harness import Comparison, add_common, begin, compare_apart, save
+from benchmarks.harness import ComparedModel, add_common, begin, compare_apart, save
 from benchmarks.plain import plain_interaction
 from benchmarks.roofline import measure
 from benchmarks.side import Work
@@ -71,12 +71,12 @@ def _options(name: str, batch_size: int, arguments: argparse.Namespace) -> dict[
 
 def _against_plain(
     options: dict[str, Any], table: str, arguments: argparse.Namespace
-) -> Comparison:
+) -> ComparedModel:
     plain = Work(make_plain, options)
     return _compare({**options, "table": table}, "the plain way", plain, arguments)
 
 
-def _against_teacher(student: str, teacher: str, arguments: argparse.Namespace) -> Comparison:
+def _against_teacher(student: str, teacher: str, arguments: argparse.Namespace) -> ComparedModel:
     batch_size = MOST_CIN_ROWS if teacher == "cin" else 1024
     options = {**_options(teacher, batch_size, arguments), "table": "lazy"}
     other = Work(make_ours, options)
@@ -85,7 +85,7 @@ def _against_teacher(student: str, teacher: str, arguments: argparse.Namespace) 
 
 def _compare(
     options: dict[str, Any], reference: str, other: Work, arguments: argparse.Namespace
-) -> Comparison:
+) -> ComparedModel:
     name, batch_size, table = options["name"], options["batch_size"], options["table"]
     return compare_apart(
         f"train {name}, batch {batch_size}, {table}, {reference}",

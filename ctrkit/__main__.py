@@ -34,8 +34,7 @@ def command() -> NoReturn:
             signal.signal(number, _leave_at_once)
     _open_streams()
     sys.unraisablehook = _say_nothing_of_signals
-    from ctrkit.cli import main
-    from ctrkit.cli.console import say
+    from ctrkit.cli import main, say
 
     status = 1
     try:
@@ -91,7 +90,7 @@ def _open_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    from ctrkit.cli.streams import closed, lossy
+    from ctrkit.cli import closed, lossy
 
     if sys.stdout is None:
         sys.stdout = closed()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ctrkit.fields import MISSING_ID, Cardinalities, field_shapes
-from ctrkit.huge_pages import on_huge_pages
+from ctrkit.machine import on_huge_pages
 from ctrkit.options import check_choice, check_positive
 
 EMBEDDING_INITS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -18,16 +18,16 @@ from edited import edit_json, write_json
 
 from ctrkit.cli import main
 from ctrkit.data import load, prepare
-from ctrkit.data.npy import map_array
-from ctrkit.distill.cache import load_logits, teacher_logits
+from ctrkit.distill.teacher_logits import load_logits, teacher_logits
 from ctrkit.fields import FieldShape
-from ctrkit.files import MAX_JSON_BYTES, load_json
+from ctrkit.files.json_files import MAX_JSON_BYTES, load_json
+from ctrkit.files.npy import map_array
+from ctrkit.files.toml import MAX_BYTES, load_toml
 from ctrkit.models.catalog import blueprint
-from ctrkit.serving import Run, train_run
-from ctrkit.serving.experiment import new_model
-from ctrkit.toml import MAX_BYTES, load_toml
+from ctrkit.runs import Run, train_run
+from ctrkit.runs.record import new_model
 from ctrkit.training import TrainConfig, latency
-from ctrkit.training.checkpoint import load_tensors, save_tensors
+from ctrkit.training.checkpoints.weights import load_tensors, save_tensors
 
 
 @pytest.fixture(scope="module")

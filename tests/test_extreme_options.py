@@ -12,9 +12,9 @@ from small_rows import make_rows
 from ctrkit.data import PrepareConfig
 from ctrkit.distill import DistillationTrainer, DistillConfig
 from ctrkit.models import KD_DAGFM, MODELS, CrossNet, build_model, model_options
-from ctrkit.models.dropout import dropout
+from ctrkit.ops.dropout import dropout
 from ctrkit.options import from_mapping, members, option_types
-from ctrkit.serving.fit import check_fits_memory
+from ctrkit.runs.fit import check_fits_memory
 from ctrkit.training import TrainConfig, Trainer, score_stream
 from ctrkit.training.estimates import training_memory
 

@@ -8,7 +8,7 @@ import pytest
 
 from ctrkit.data import Field, Schema, prepare
 from ctrkit.models import MODELS
-from ctrkit.serving import Run, train_run
+from ctrkit.runs import Run, train_run
 from ctrkit.training import TrainConfig
 
 LARGEST = 1.7976931348623157e308

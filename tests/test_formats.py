@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from edited import edit_json
 
-from ctrkit.data import encode, load
-from ctrkit.serving import Run, folder
+from ctrkit.data import load
+from ctrkit.data.encoding import encoder
+from ctrkit.runs import Run, folder
 
 FORMATS = Path(__file__).parent / "formats"
 VERSIONS = range(1, folder.FORMAT_VERSION + 1)
-DATA_VERSIONS = range(1, encode.FORMAT_VERSION + 1)
+DATA_VERSIONS = range(1, encoder.FORMAT_VERSION + 1)
 
 
 def expected(version: int) -> dict:
@@ -41,7 +42,7 @@ def test_prepared_data_of_every_version_encode_rows_as_they_did(version):
 
 def test_the_folders_of_a_version_belong_together():
     newest = FORMATS / f"run_v{folder.FORMAT_VERSION}"
-    data = load(FORMATS / f"data_v{encode.FORMAT_VERSION}")
+    data = load(FORMATS / f"data_v{encoder.FORMAT_VERSION}")
     metrics = Run(newest, device="cpu").evaluate_rows(data, "test")
     kept = json.loads((newest / "metrics.json").read_text(encoding="utf-8"))["test"]
     assert metrics.auc == pytest.approx(kept["auc"], rel=1e-5)
@@ -50,10 +51,10 @@ def test_the_folders_of_a_version_belong_together():
 @pytest.mark.parametrize("version", [0, 999])
 def test_prepared_data_of_an_unknown_version_say_what_to_do(version, tmp_path):
     copy = tmp_path / "data"
-    shutil.copytree(FORMATS / f"data_v{encode.FORMAT_VERSION}", copy)
+    shutil.copytree(FORMATS / f"data_v{encoder.FORMAT_VERSION}", copy)
     edit_json(copy / "schema.json", format_version=version, ctrkit_version="7.8.9")
     said = (
-        rf"format_version {encode.FORMAT_VERSION}, got {version}; prepare the log again, "
+        rf"format_version {encoder.FORMAT_VERSION}, got {version}; prepare the log again, "
         r"or use the ctrkit that wrote it \(7\.8\.9\)"
     )
     with pytest.raises(ValueError, match=said):

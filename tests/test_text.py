@@ -9,9 +9,9 @@ import pytest
 
 from ctrkit.cli import COMMANDS, make_parser
 from ctrkit.data import PrepareConfig
-from ctrkit.data.synthetic import generate
 from ctrkit.models import build_model, model_options
 from ctrkit.options import from_mapping
+from ctrkit.synthetic.logs import generate
 from ctrkit.training import TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +100,7 @@ def test_differences_from_the_papers_are_explained():
     """Every ``DIFF`` in the models' code stands, by its tag, in a bullet of a model's page."""
     tags = [
         tag
-        for path in ROOT.glob("ctrkit/models/*.py")
+        for path in (*ROOT.glob("ctrkit/models/*.py"), *ROOT.glob("ctrkit/ops/*.py"))
         for tag in re.findall(r"DIFF\((\w+)\)", path.read_text(encoding="utf-8"))
     ]
     explained = [

@@ -16,10 +16,10 @@ from edited import write_json
 
 from ctrkit.cli.like import Like
 from ctrkit.data import PreparedData, load, prepare
-from ctrkit.distill.cache import load_logits, teacher_logits
-from ctrkit.serving import Run, train_run
+from ctrkit.distill.teacher_logits import load_logits, teacher_logits
+from ctrkit.runs import Run, train_run
 from ctrkit.training import TrainConfig
-from ctrkit.training.checkpoint import load_tensors, save_tensors
+from ctrkit.training.checkpoints.weights import load_tensors, save_tensors
 
 VALUES = ([], {}, -1, "x\x1b[31m\n", None, 10**30)
 GONE = object()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from ctrkit.cli.console import show
+from ctrkit.files import load_toml
 from ctrkit.options import (
     SEQUENCES,
     from_mapping,
@@ -23,7 +24,6 @@ from ctrkit.options import (
     shown,
     suggest,
 )
-from ctrkit.toml import load_toml
 
 T = TypeVar("T")
 

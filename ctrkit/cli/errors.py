@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ctrkit.cli.limits import PROGRAM_BYTES
+from ctrkit.machine import address_limit
 from ctrkit.options import shortened
-from ctrkit.space import address_limit
 
 _LONGEST = 2000
 """Characters of a message: some libraries show all that they were given."""

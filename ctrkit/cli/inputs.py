@@ -11,8 +11,16 @@ from ctrkit.cli.arguments import NOT_GIVEN, add_options, collect, given
 from ctrkit.cli.console import say
 from ctrkit.cli.paths import path
 from ctrkit.cli.progress import PrepareBar
-from ctrkit.data import PrepareConfig, PreparedData, ReadConfig, SkippedRows, load, prepare
-from ctrkit.data.skip import SKIPPED_FILE, most_bad_rows
+from ctrkit.data import (
+    SKIPPED_FILE,
+    PrepareConfig,
+    PreparedData,
+    ReadConfig,
+    SkippedRows,
+    load,
+    most_bad_rows,
+    prepare,
+)
 from ctrkit.options import shown
 
 PREPARED_WITH = ("split", "fractions", "vocabulary_from", "time_column")

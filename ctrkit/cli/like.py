@@ -9,12 +9,10 @@ from typing import Any
 
 from ctrkit.cli.console import say
 from ctrkit.cli.inputs import is_prepared
-from ctrkit.data import PreparedData
-from ctrkit.data.encode import entry_of
+from ctrkit.data import PreparedData, entry_of
 from ctrkit.files import part_of
 from ctrkit.options import shown
-from ctrkit.serving.experiment import versions
-from ctrkit.serving.folder import CONFIG, DATA, METRICS, read_json
+from ctrkit.runs import CONFIG, DATA, METRICS, read_json, versions
 from ctrkit.training import Metrics
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ctrkit.space import address_limit
+from ctrkit.machine import address_limit
 
 PROGRAM_BYTES = 950_000_000
 """Addresses that Python, pandas and PyTorch take on Linux before any work: 0.86 GB for the program

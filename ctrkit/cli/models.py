@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctrkit.cli.arguments import add_options, given
-from ctrkit.models import MODELS, model_options
-from ctrkit.models.catalog import blueprint
+from ctrkit.machine import choose_device
+from ctrkit.models import MODELS, blueprint, model_options
 from ctrkit.options import check_choice, option_types
 from ctrkit.training import TrainConfig
-from ctrkit.training.compute import choose_device
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

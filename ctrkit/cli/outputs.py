@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ctrkit.cli.paths import STANDARD, enclosing
-from ctrkit.files import check_writable, written_aside
+from ctrkit.files import atomic_write, check_writable
 
 _OF_THIS_PROCESS = ("/dev/fd/", "/dev/stdout", "/dev/stderr", "/proc/")
 """Begin of names for what the process has open already: it must not be replaced."""
@@ -73,7 +73,7 @@ def opened_output(out: Path) -> Iterator[BinaryIO]:
         OSError: if it cannot be written, naming it.
     """
     if not streams(out):
-        with written_aside(_target("the output", out)) as temporary, temporary.open("wb") as file:
+        with atomic_write(_target("the output", out)) as temporary, temporary.open("wb") as file:
             yield file
         return
     try:

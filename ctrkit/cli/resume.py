@@ -9,8 +9,8 @@ from typing import Any
 
 from ctrkit.cli.console import say
 from ctrkit.cli.inputs import to_plain
-from ctrkit.serving.folder import CONFIG, is_finished, read_json, remove_remains
-from ctrkit.training.config import CHECKPOINT_OPTIONS
+from ctrkit.runs import CONFIG, is_finished, read_json, remove_remains
+from ctrkit.training import CHECKPOINT_OPTIONS
 
 
 def add_resume(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ctrkit.distill import Standing
+from ctrkit.distill import ComparedModel
 from ctrkit.training import Metrics
 
 COLUMNS = {
@@ -28,35 +28,35 @@ def metrics_table(metrics: Mapping[str, Metrics]) -> str:
     return aligned(lines)
 
 
-def standings_table(standings: Sequence[Standing]) -> str:
+def comparison_table(models: Sequence[ComparedModel]) -> str:
     """Return the figures as aligned text: a line for each, a column for each model."""
-    lines = [["", *(standing.name for standing in standings)]]
+    lines = [["", *(model.name for model in models)]]
 
     def line(name: str, cells: list[str]) -> None:
         lines.append([name, *cells])
 
-    line("AUC", [f"{s.auc:.5f}" for s in standings])
-    line("logloss", [f"{s.logloss:.5f}" for s in standings])
-    line("parameters: table", [f"{s.table_parameters:,}" for s in standings])
-    line("parameters: net", [f"{s.net_parameters:,}" for s in standings])
-    line("multiply-adds per row", [f"{s.multiply_adds:,}" for s in standings])
-    for size in standings[0].seconds_per_row:
-        line(f"us per row, {size} at a time", [_microseconds(s, size) for s in standings])
-    line("MB on disk", [f"{s.bytes_on_disk / 1e6:.2f}" for s in standings])
+    line("AUC", [f"{s.auc:.5f}" for s in models])
+    line("logloss", [f"{s.logloss:.5f}" for s in models])
+    line("parameters: table", [f"{s.table_parameters:,}" for s in models])
+    line("parameters: net", [f"{s.net_parameters:,}" for s in models])
+    line("multiply-adds per row", [f"{s.multiply_adds:,}" for s in models])
+    for size in models[0].seconds_per_row:
+        line(f"us per row, {size} at a time", [_microseconds(s, size) for s in models])
+    line("MB on disk", [f"{s.bytes_on_disk / 1e6:.2f}" for s in models])
     for key, title in (
         ("rmse", "RMSE to the teacher's logits"),
         ("correlation", "correlation with them"),
         ("pairs_alike", "pairs ordered alike"),
     ):
-        figures = [s.agreement.to_dict()[key] if s.agreement else None for s in standings]
+        figures = [s.agreement.to_dict()[key] if s.agreement else None for s in models]
         line(title, ["" if figure is None else f"{figure:.4f}" for figure in figures])
     return aligned(lines)
 
 
-def _microseconds(standing: Standing, size: int) -> str:
+def _microseconds(model: ComparedModel, size: int) -> str:
     """Return the median and half of the distance between the quartiles."""
-    low, high = standing.seconds_per_row_quartiles[size]
-    return f"{1e6 * standing.seconds_per_row[size]:,.2f} ± {1e6 * (high - low) / 2:,.2f}"
+    low, high = model.seconds_per_row_quartiles[size]
+    return f"{1e6 * model.seconds_per_row[size]:,.2f} ± {1e6 * (high - low) / 2:,.2f}"
 
 
 def aligned(lines: list[list[str]]) -> str:

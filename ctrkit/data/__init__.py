@@ -1,16 +1,26 @@
 """Raw logs into encoded rows: `prepare` and `load`, `Schema`, and the `Encoder` that serves."""
 
-from ctrkit.data.config import PrepareConfig, Progress, ReadConfig
-from ctrkit.data.dataset import Dataset, PreparedData, load
-from ctrkit.data.encode import Encoder
-from ctrkit.data.prepare import prepare
-from ctrkit.data.rows import Rows
-from ctrkit.data.schema import Field, Schema
-from ctrkit.data.serve import read_rows
-from ctrkit.data.skip import SkippedRows
-from ctrkit.data.sources import built_in_schema, infer_schema
+from ctrkit.data.columns import mix
+from ctrkit.data.encoding import VOCABULARY_FOLDER, Encoder, entry_of, read_rows
+from ctrkit.data.preparing import PrepareConfig, Progress, ReadConfig, prepare
+from ctrkit.data.reading import (
+    SKIPPED_FILE,
+    SkippedRow,
+    SkippedRows,
+    built_in_schema,
+    check_frame,
+    infer_schema,
+    log_squared_bucket,
+    most_bad_rows,
+    remove_list,
+)
+from ctrkit.data.schemas import Field, Schema
+from ctrkit.data.storing import Dataset, PreparedData, load, new_folder
+from ctrkit.rows import Rows
 
 __all__ = [
+    "SKIPPED_FILE",
+    "VOCABULARY_FOLDER",
     "Dataset",
     "Encoder",
     "Field",
@@ -20,10 +30,18 @@ __all__ = [
     "ReadConfig",
     "Rows",
     "Schema",
+    "SkippedRow",
     "SkippedRows",
     "built_in_schema",
+    "check_frame",
+    "entry_of",
     "infer_schema",
     "load",
+    "log_squared_bucket",
+    "mix",
+    "most_bad_rows",
+    "new_folder",
     "prepare",
     "read_rows",
+    "remove_list",
 ]

@@ -1,24 +1,24 @@
 """Distillation: a student learns the logits of a teacher, then goes on alone."""
 
 from ctrkit.distill.agreement import Agreement, agreement
-from ctrkit.distill.cache import TeacherLogits, load_logits, teacher_logits
+from ctrkit.distill.comparison import ComparedModel
 from ctrkit.distill.config import DistillConfig
-from ctrkit.distill.experiment import PHASES, DistillOutcome, NewModel, distill_run
 from ctrkit.distill.losses import distillation_loss, soft_label_distance
-from ctrkit.distill.standing import Standing
+from ctrkit.distill.pipeline import PHASES, DistillOutcome, NewModel, distill_run, phase_folder
+from ctrkit.distill.teacher_logits import TeacherLogits, load_logits, teacher_logits
 from ctrkit.distill.teachers import Teacher
 from ctrkit.distill.trainer import DistillationTrainer, DistillResult
-from ctrkit.models.distillation import logit_distance
+from ctrkit.models import logit_distance
 
 __all__ = [
     "PHASES",
     "Agreement",
+    "ComparedModel",
     "DistillConfig",
     "DistillOutcome",
     "DistillResult",
     "DistillationTrainer",
     "NewModel",
-    "Standing",
     "Teacher",
     "TeacherLogits",
     "agreement",
@@ -26,6 +26,7 @@ __all__ = [
     "distillation_loss",
     "load_logits",
     "logit_distance",
+    "phase_folder",
     "soft_label_distance",
     "teacher_logits",
 ]

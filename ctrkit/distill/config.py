@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ctrkit.models.distillation import CTR_WEIGHT, KD_WEIGHT
+from ctrkit.models import CTR_WEIGHT, KD_WEIGHT
 from ctrkit.options import (
     check_between,
     check_choice,

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ctrkit.distill.config import DistillConfig
-from ctrkit.models import Batch, CTRModel
-from ctrkit.models.distillation import Distance, logit_distance, student_loss
+from ctrkit.models import Batch, CTRModel, Distance, logit_distance, student_loss
 
 
 def soft_label_distance(student: Tensor, teacher: Tensor, *, temperature: float = 1.0) -> Tensor:

@@ -15,9 +15,7 @@ from torch import nn
 from ctrkit import __version__
 from ctrkit.models import MODELS, CTRModel
 from ctrkit.options import to_mapping
-from ctrkit.training import score_stream
-from ctrkit.training.batches import Examples, check_inputs
-from ctrkit.training.scoring import blocks_of, eval_mode, joined
+from ctrkit.training import Examples, blocks_of, check_inputs, eval_mode, joined, score_stream
 
 CALLABLE_ROWS = 4096
 """Rows that a callable teacher is given at a time."""

@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrkit.distill.agreement import rmse
-from ctrkit.distill.cache import TeacherLogits, teacher_logits, valid_rows
 from ctrkit.distill.config import DistillConfig
 from ctrkit.distill.losses import distillation_loss
+from ctrkit.distill.teacher_logits import TeacherLogits, teacher_logits, valid_rows
 from ctrkit.distill.teachers import Teacher, models_of
-from ctrkit.models import CTRModel
-from ctrkit.models.shared_table import check_same_table, take_table
-from ctrkit.training import Observer, TrainConfig, Trainer, TrainResult
-from ctrkit.training.compute import choose_device
-from ctrkit.training.trainer import check_rows
+from ctrkit.machine import choose_device
+from ctrkit.models import CTRModel, check_same_table, take_table
+from ctrkit.training import Observer, TrainConfig, Trainer, TrainResult, check_rows
 
 
 @dataclass(frozen=True)

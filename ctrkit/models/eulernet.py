@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from ctrkit.fields import Cardinalities
 from ctrkit.models.base import CTRModel
-from ctrkit.models.complex_plane import (
+from ctrkit.ops import (
+    dropout,
     normalised,
     on_circles,
     polar,
     polar_on_circles,
     rectangular,
 )
-from ctrkit.models.dropout import dropout
 from ctrkit.options import check_choice, check_factor, check_fraction, check_layers
 
 IMPLICIT_INITS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ctrkit.models.dropout import dropout
+from ctrkit.ops import dropout
 from ctrkit.options import check_choice, check_fraction, check_layers, check_positive
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass, replace
 
 import torch
 
-from ctrkit.models import CTRModel
-from ctrkit.models.cost import saved_bytes_per_row
-from ctrkit.training.compute import choose_device
+from ctrkit.machine import choose_device
+from ctrkit.models import CTRModel, saved_bytes_per_row
 from ctrkit.training.config import TrainConfig
+from ctrkit.training.input import POOL_BYTES, POSITION_BYTES, chosen_shuffle
 from ctrkit.training.optimizers import table_optimizer
-from ctrkit.training.order import POOL_BYTES, POSITION_BYTES, chosen_shuffle
 from ctrkit.training.step import chunks_at_once, rows_of_chunk
 
 NUMBER_BYTES = 4

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctrkit.files import written_aside
+from ctrkit.files import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,7 @@ class History(Sequence[Record]):
 
     def save(self, path: Path) -> None:
         """Write ``history.csv``."""
-        with written_aside(path) as temporary, temporary.open("w", newline="") as file:
+        with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, [f.name for f in fields(Record)])
             writer.writeheader()
             writer.writerows(self.to_dicts())

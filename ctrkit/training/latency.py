@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ctrkit.machine import full_rate
 from ctrkit.models import CTRModel
-from ctrkit.training.batches import Examples, check_inputs
-from ctrkit.training.compute import full_rate
+from ctrkit.training.input import Examples, check_inputs
 from ctrkit.training.scoring import eval_mode
 
 T = TypeVar("T", bound=np.generic)

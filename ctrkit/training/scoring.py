@@ -13,14 +13,24 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ctrkit.machine import (
+    chunk_rows,
+    freed_memory_kept,
+    full_rate,
+    let_go,
+    memory_errors,
+    single_threads,
+)
 from ctrkit.models import CTRModel
 from ctrkit.options import check_workers
-from ctrkit.training.batches import Examples, check_examples, check_ids, check_inputs, id_limits
-from ctrkit.training.compute import chunk_rows, full_rate, single_threads
-from ctrkit.training.freed_memory import freed_memory_kept
-from ctrkit.training.memory import let_go
+from ctrkit.training.input import (
+    Examples,
+    check_examples,
+    check_ids,
+    check_inputs,
+    id_limits,
+)
 from ctrkit.training.metrics import Metrics, compute_metrics
-from ctrkit.training.out_of_memory import memory_errors
 
 BLOCK_ROWS = 1 << 16
 """Rows that are in memory at a time: read of mapped arrays, then shared out among the threads."""

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ctrkit.options import from_mapping, shown, to_mapping
-from ctrkit.training.checkpoint import check_weights
+from ctrkit.training.checkpoints import check_weights
 from ctrkit.training.config import TrainConfig
 from ctrkit.training.history import Record
-from ctrkit.training.lazy import LazyOptimizer
+from ctrkit.training.optimizers import LazyOptimizer
 
 _LARGEST_COUNT = 1 << 62
 

@@ -9,11 +9,10 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
+from ctrkit.machine import chunk_rows, freed_memory_kept, full_rate, single_threads
 from ctrkit.models import Batch, CTRModel
-from ctrkit.models.dropout import drawing_from
-from ctrkit.training.compute import chunk_rows, full_rate, single_threads
+from ctrkit.ops import drawing_from
 from ctrkit.training.config import TrainConfig
-from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.optimizers import make_optimizers, net_parameters
 from ctrkit.training.scoring import autocast
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ctrkit.arrays import check_finite, real_array
+from ctrkit.machine import memory_errors
 from ctrkit.models import Batch, CTRModel
-from ctrkit.training.batches import Examples, check_examples
 from ctrkit.training.config import TrainConfig
-from ctrkit.training.fit import Aim, Fit
 from ctrkit.training.history import TrainResult
+from ctrkit.training.input import Examples, check_examples
+from ctrkit.training.loop import Aim, Fit
 from ctrkit.training.observer import Observer
-from ctrkit.training.out_of_memory import memory_errors
 
 
 class Trainer:

@@ -14,9 +14,9 @@ from failing import error_of
 
 from ctrkit.cli import main
 from ctrkit.data import load
-from ctrkit.data.synthetic import generate
 from ctrkit.models import MODELS
-from ctrkit.serving import Run
+from ctrkit.runs import Run
+from ctrkit.synthetic.logs import generate
 from ctrkit.training import auc
 
 ROWS = 3000
@@ -82,7 +82,7 @@ def test_predict_gives_the_same_bits_with_any_number_of_threads(
     run_folder, log, tmp_path, monkeypatch, num_workers
 ):
     expected = np.concatenate(list(Run(run_folder).score_files([log])))
-    monkeypatch.setattr("ctrkit.data.serve.BLOCK_BYTES", 50_000)
+    monkeypatch.setattr("ctrkit.data.encoding.stream.BLOCK_BYTES", 50_000)
     out = tmp_path / "scores.csv"
     words = ["predict", str(run_folder), str(log), "--out", str(out)]
     assert main([*words, "--num-workers", num_workers]) == 0
@@ -92,7 +92,7 @@ def test_predict_gives_the_same_bits_with_any_number_of_threads(
 def test_predict_names_a_bad_row_and_leaves_nothing_behind(
     run_folder, log, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr("ctrkit.data.serve.BLOCK_BYTES", 50_000)
+    monkeypatch.setattr("ctrkit.data.encoding.stream.BLOCK_BYTES", 50_000)
     rows = log.read_text().splitlines()
     bad = tmp_path / "bad.txt"
     bad.write_text("\n".join([*rows[:2000], "1\t2", *rows[2000:]]))

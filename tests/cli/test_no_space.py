@@ -7,17 +7,17 @@ from types import SimpleNamespace
 import pytest
 from failing import error_of
 
-from ctrkit import space
 from ctrkit.cli import main
 from ctrkit.data import Field, Schema, prepare
-from ctrkit.data.criteo import CRITEO
-from ctrkit.data.estimates import array_row_bytes, preparation_disk
-from ctrkit.data.sources import open_sources
-from ctrkit.data.synthetic import generate
+from ctrkit.data.preparing.estimates import array_row_bytes, preparation_disk
+from ctrkit.data.reading.sources import open_sources
+from ctrkit.data.schemas.criteo import CRITEO
+from ctrkit.machine import space
+from ctrkit.synthetic.logs import generate
 
 ROWS = 2000
 FAST = ["--epochs", "1", "--batch-size", "512", "--embedding-dim", "4", "--model", "dagfm"]
-FREE_MEMORY = ("ctrkit.serving.space.free_memory", "ctrkit.serving.run.free_memory")
+FREE_MEMORY = ("ctrkit.runs.space.free_memory", "ctrkit.runs.run.free_memory")
 
 
 @pytest.fixture(scope="module")

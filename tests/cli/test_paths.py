@@ -9,7 +9,7 @@ from failing import error_of
 
 from ctrkit.cli import main
 from ctrkit.cli.paths import STANDARD, check_folder, file_path, folder_path, path
-from ctrkit.files import written_aside
+from ctrkit.files.atomic import atomic_write
 
 DATA_V1, RUN_V1 = (Path(__file__).parents[1] / "formats" / name for name in ("data_v1", "run_v1"))
 
@@ -74,10 +74,10 @@ def test_no_folder_is_made_in_a_run_or_in_prepared_data(tmp_path):
 @pytest.mark.parametrize("length", [236, 243, 255])
 def test_a_file_of_the_longest_name_is_written_and_what_was_left_of_it_removed(tmp_path, length):
     out = tmp_path / ("x" * length)
-    with written_aside(out) as temporary:
+    with atomic_write(out) as temporary:
         temporary.write_text("half")
         os.link(temporary, tmp_path / f"{temporary.name[:-14]}.0123abcd.part")
-    with written_aside(out) as temporary:
+    with atomic_write(out) as temporary:
         temporary.write_text("whole")
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
     assert out.read_text() == "whole"
@@ -85,7 +85,7 @@ def test_a_file_of_the_longest_name_is_written_and_what_was_left_of_it_removed(t
 
 def test_a_folder_that_is_called_like_a_left_over_file_stays(tmp_path):
     (tmp_path / ".x.csv.deadbeef.part").mkdir()
-    with written_aside(tmp_path / "x.csv") as temporary:
+    with atomic_write(tmp_path / "x.csv") as temporary:
         temporary.write_text("whole")
     assert (tmp_path / ".x.csv.deadbeef.part").is_dir()
 

@@ -12,14 +12,15 @@ import torch
 from edited import write_json
 from failing import error_of
 
-from ctrkit.aside import only_writer
-from ctrkit.cli import distill, main, train
+from ctrkit.cli import main
+from ctrkit.cli.commands import distill, train
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.data import load, prepare
-from ctrkit.data.synthetic import generate
-from ctrkit.serving import Run
+from ctrkit.files.atomic import only_writer
+from ctrkit.runs import Run
+from ctrkit.synthetic.logs import generate
 from ctrkit.training import latency
-from ctrkit.training.checkpoints import unfinished
+from ctrkit.training.checkpoints.resume import unfinished
 
 TIMES = {"seconds", "elapsed_seconds", "rows_per_second", "checksum"}
 SMALL = ["--epochs", "2", "--batch-size", "256", "--embedding-dim", "4", "--depth", "2"]

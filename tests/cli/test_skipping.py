@@ -9,7 +9,7 @@ from failing import error_of
 
 from ctrkit.cli import main
 from ctrkit.data import load
-from ctrkit.data.synthetic import generate
+from ctrkit.synthetic.logs import generate
 
 TINY = ["--epochs", "1", "--batch-size", "256", "--embedding-dim", "2", "--orders", "2"]
 BAD = {0: "x\n", 700: "1\t2\n", 701: "\n1\t2\t3\n", 1500: "2" + 39 * "\t" + "\n"}
@@ -73,7 +73,7 @@ def test_the_option_may_stand_in_a_settings_file(logs, tmp_path):
 def test_predict_gives_a_line_for_every_row(
     run_folder, logs, tmp_path, capsys, monkeypatch, block_bytes
 ):
-    monkeypatch.setattr("ctrkit.data.serve.BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("ctrkit.data.encoding.stream.BLOCK_BYTES", block_bytes)
     clean = tmp_path / "clean.txt"
     # The label is not looked at here, so the last line is a good one.
     clean.write_text((logs / "clean.txt").read_text() + BAD[1500])
@@ -101,7 +101,7 @@ def test_predict_gives_a_line_for_every_row(
 def test_predict_stops_after_too_many_and_leaves_nothing_behind(
     run_folder, logs, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("ctrkit.data.serve.BLOCK_BYTES", 20_000)
+    monkeypatch.setattr("ctrkit.data.encoding.stream.BLOCK_BYTES", 20_000)
     words = ["predict", str(run_folder), str(logs / "spoilt.txt")]
     words += ["--out", str(tmp_path / "scores.csv")]
     said = error_of([*words, "--bad-rows", "stop-after", "2"], capsys)

@@ -12,12 +12,12 @@ from typing import Any
 
 from killing import OUT, BrokenPromiseError, Command
 
-from ctrkit.aside import FOLDER_ASIDE, final_name
 from ctrkit.cli import main
-from ctrkit.data.synthetic import generate
-from ctrkit.files import load_json
-from ctrkit.serving import Run
-from ctrkit.training.checkpoint import load_tensors
+from ctrkit.files.atomic import FOLDER_SUFFIX, final_name
+from ctrkit.files.json_files import load_json
+from ctrkit.runs import Run
+from ctrkit.synthetic.logs import generate
+from ctrkit.training.checkpoints.weights import load_tensors
 
 TIMES = {
     "seconds",
@@ -100,7 +100,7 @@ def _prepare(inputs: Inputs) -> Command:
     def phase(folder: Path) -> str:
         if out(folder).exists():
             return "finished"
-        aside = next((folder / OUT).glob(f".*{FOLDER_ASIDE}"), folder)
+        aside = next((folder / OUT).glob(f".*{FOLDER_SUFFIX}"), folder)
         if (aside / "schema.json").exists():
             return "syncing"
         if (aside / "vocabularies").exists():

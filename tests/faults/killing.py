@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ctrkit.aside import final_name
+from ctrkit.files.atomic import final_name
 
 POLL_SECONDS = 0.002
 LONGEST_SECONDS = 300

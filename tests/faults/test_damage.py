@@ -11,10 +11,10 @@ import torch
 from damage import damages, survivors
 
 from ctrkit.data import PreparedData, load, prepare
-from ctrkit.distill.cache import load_logits, teacher_logits
-from ctrkit.serving import Run, train_run
+from ctrkit.distill.teacher_logits import load_logits, teacher_logits
+from ctrkit.runs import Run, train_run
 from ctrkit.training import TrainConfig
-from ctrkit.training.checkpoints import Checkpoints
+from ctrkit.training.checkpoints.resume import Checkpoints
 
 NUM_ROWS = 600
 

@@ -12,8 +12,8 @@ from failing import error_of
 from fault_commands import all_commands
 from killing import OUT
 
-from ctrkit.aside import final_name
 from ctrkit.cli import main
+from ctrkit.files.atomic import final_name
 
 
 @contextlib.contextmanager

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ctrkit.data import Field, Schema, encode, prepare
-from ctrkit.serving import Run, folder, train_run
+from ctrkit.data import Field, Schema, prepare
+from ctrkit.data.encoding import encoder
+from ctrkit.runs import Run, folder, train_run
 from ctrkit.training import TrainConfig
 
 HERE = Path("tests/formats")
@@ -56,7 +57,7 @@ def make_rows() -> pd.DataFrame:
 
 def main() -> None:
     """Write data, run and expected scores of the versions that this ctrkit writes."""
-    data_folder = HERE / f"data_v{encode.FORMAT_VERSION}"
+    data_folder = HERE / f"data_v{encoder.FORMAT_VERSION}"
     run_folder = HERE / f"run_v{folder.FORMAT_VERSION}"
     for old in (data_folder, run_folder):
         shutil.rmtree(old, ignore_errors=True)

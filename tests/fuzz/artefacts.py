@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ctrkit.data import Field, Schema, prepare
-from ctrkit.data.synthetic import generate
-from ctrkit.distill.cache import teacher_logits
-from ctrkit.serving import Run, train_run
+from ctrkit.distill.teacher_logits import teacher_logits
+from ctrkit.runs import Run, train_run
+from ctrkit.synthetic.logs import generate
 from ctrkit.training import TrainConfig
 
 ROWS = 40

@@ -25,12 +25,12 @@ from mutation import mutated, with_other_values
 
 from ctrkit.cli.arguments import read_settings
 from ctrkit.data import Encoder, PrepareConfig, Schema, load, prepare, read_rows
-from ctrkit.distill.cache import load_logits
+from ctrkit.distill.teacher_logits import load_logits
 from ctrkit.models import model_options
 from ctrkit.options import from_mapping, to_mapping
-from ctrkit.serving import Run
+from ctrkit.runs import Run
 from ctrkit.training import TrainConfig
-from ctrkit.training.checkpoint import load_tensors, save_tensors
+from ctrkit.training.checkpoints.weights import load_tensors, save_tensors
 
 
 @dataclass(frozen=True)

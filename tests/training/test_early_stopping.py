@@ -8,8 +8,8 @@ from small_rows import make_rows
 
 from ctrkit.models import CrossNet
 from ctrkit.training import Record, TrainConfig, Trainer
-from ctrkit.training.checkpoint import load_tensors, save_tensors
-from ctrkit.training.checkpoints import FORMAT_VERSION, unfinished
+from ctrkit.training.checkpoints.resume import FORMAT_VERSION, unfinished
+from ctrkit.training.checkpoints.weights import load_tensors, save_tensors
 from ctrkit.training.early_stopping import EarlyStopping
 
 TRAIN, VALID = make_rows(300), make_rows(200, seed=1)

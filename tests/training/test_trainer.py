@@ -189,7 +189,7 @@ def test_l2_on_the_table_falls_with_the_number_of_rows_where_none_is_given():
 
 def test_table_l2_is_half_of_it_times_the_squared_norm():
     """One SGD-like look: the first Adam moment after a step is 0.1 times the whole gradient."""
-    from ctrkit.training.optimizers import make_optimizers
+    from ctrkit.training.optimizers.choice import make_optimizers
 
     model = make_model().eval()
     config = TrainConfig(table_l2=0.5, net_l2=0.25)

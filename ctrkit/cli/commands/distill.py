@@ -1,0 +1,162 @@
+"""``ctrkit distill``: a teacher and prepared data or raw log -> a trained student."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ctrkit.cli.arguments import add_options, collect, read_settings
+from ctrkit.cli.console import say, show
+from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
+from ctrkit.cli.models import add_model_options, chosen_model, refuse_early
+from ctrkit.cli.paths import check_folder, folder_path, path
+from ctrkit.cli.progress import TrainingBar
+from ctrkit.cli.resume import add_resume
+from ctrkit.cli.tables import comparison_table
+from ctrkit.data import PrepareConfig
+from ctrkit.distill import PHASES, DistillConfig, NewModel, distill_run, phase_folder
+from ctrkit.models import MODELS, model_options
+from ctrkit.options import check_choice, from_mapping
+from ctrkit.runs import DATA, METRICS, claim, read_json
+from ctrkit.training import TrainConfig
+
+DEFAULT_STUDENT = "dagfm"
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "inputs", type=path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
+    )
+    parser.add_argument(
+        "--teacher",
+        action="append",
+        required=True,
+        metavar="RUN|NAME",
+        help="a finished run, or a model to train first; several runs are an ensemble",
+    )
+    parser.add_argument(
+        "--student", metavar="NAME", help=f"{', '.join(MODELS)} (default: {DEFAULT_STUDENT})"
+    )
+    parser.add_argument(
+        "--out", type=folder_path, required=True, metavar="RUN", help="folder to write"
+    )
+    parser.add_argument(
+        "--config", type=path, metavar="FILE", help="settings in TOML for the student, under flags"
+    )
+    parser.add_argument(
+        "--teacher-config", type=path, metavar="FILE", help="settings for a teacher to train"
+    )
+    parser.add_argument(
+        "--alone",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="train the student without a teacher too, to compare (default: true)",
+    )
+    parser.add_argument(
+        "--restart",
+        choices=PHASES,
+        help="do this phase anew, and those built on it (default: keep finished ones)",
+    )
+    add_resume(parser)
+    add_raw_files(parser)
+    add_options(parser, "distillation", DistillConfig)
+    add_options(parser, "training", TrainConfig)
+    add_model_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train or take the teacher, distil, fine-tune, and print the table."""
+    settings = read_settings(arguments.config, ["model", "train", "distill", "data"])
+    name = chosen_model(arguments, settings, arguments.student, DEFAULT_STUDENT)
+    sections = {
+        "model": model_options(name),
+        "train": TrainConfig,
+        "distill": DistillConfig,
+        "data": PrepareConfig,
+    }
+    options = collect(sections, arguments, settings)
+    student = NewModel(name=name, options=vars(options["model"]), train=options["train"])
+    teacher = teacher_of(arguments, student.train)
+    for model in (student, teacher):
+        if isinstance(model, NewModel):
+            refuse_early(model.name, model.options, model.train)
+    out: Path = arguments.out
+    check_folder("--out", out)
+    check_folder("--out", phase_folder(out))
+    claim(out, force=True)
+    data = prepared_or_raw(
+        arguments,
+        options["data"],
+        settings.get("data", {}),
+        phase_folder(out) / DATA,
+    )
+    say(str(data))
+    outcome = distill_run(
+        data,
+        teacher=teacher,
+        student=student,
+        config=options["distill"],
+        out=out,
+        alone=arguments.alone,
+        restart=arguments.restart,
+        observers=lambda: [TrainingBar()],
+        say=say,
+        command=arguments.command_line,
+        force=options["data"].force,
+        resume=arguments.resume,
+        check_space=options["data"].check_space,
+    )
+    say(f"on the {outcome.part} rows:")
+    show(comparison_table(outcome.comparison))
+    say(f"run written to {out}")
+
+
+def teacher_of(
+    arguments: argparse.Namespace, train: TrainConfig
+) -> NewModel | Sequence[str | Path]:
+    """Return the runs that were named, or the model that is to be trained; a folder is a run.
+
+    Raises:
+        FileNotFoundError: if a teacher is neither a finished run nor a model.
+        ValueError: if a settings file is given for a finished run.
+    """
+    named: list[str] = arguments.teacher
+    is_new = len(named) == 1 and not Path(named[0]).is_dir()
+    if not is_new:
+        for name in named:
+            if not Path(name).is_dir():
+                raise FileNotFoundError(
+                    f"--teacher {name} must be the folder of a finished run, got none such; "
+                    "only a single teacher can be trained here, by the name of its model"
+                )
+            read_json(Path(name), METRICS)
+        if arguments.teacher_config is not None:
+            raise ValueError(
+                f"--teacher-config is for a teacher to train, {named[0]} is trained already"
+            )
+        return named
+    if named[0] not in MODELS and len(Path(named[0]).parts) > 1:
+        raise FileNotFoundError(f"--teacher {named[0]}: there is no such folder of a run")
+    check_choice("teacher", named[0], MODELS)
+    if arguments.teacher_config is None:
+        return NewModel(name=named[0], train=train)
+    settings = read_settings(arguments.teacher_config, ["model", "train"])
+    model = settings.get("model", {})
+    if model.pop("name", named[0]) != named[0]:
+        raise ValueError(
+            f"{arguments.teacher_config} must be settings for --teacher {named[0]}, "
+            "got those of another model"
+        )
+    # Seed and device are those of the student, unless the file has its own.
+    shared = {"seed": train.seed, "device": train.device}
+    return NewModel(
+        name=named[0],
+        options=model,
+        train=from_mapping(
+            TrainConfig,
+            {**shared, **settings.get("train", {})},
+            where=f"{arguments.teacher_config} [train]",
+        ),
+    )

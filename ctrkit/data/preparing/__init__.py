@@ -1,0 +1,11 @@
+"""A raw log -> prepared data, in two passes."""
+
+from ctrkit.data.preparing.config import PrepareConfig, Progress, ReadConfig
+from ctrkit.data.preparing.preparation import prepare
+
+__all__ = [
+    "PrepareConfig",
+    "Progress",
+    "ReadConfig",
+    "prepare",
+]

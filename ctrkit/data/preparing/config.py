@@ -1,0 +1,93 @@
+"""The options of a preparation, and what it tells of its progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ctrkit.data.preparing.split import check_fractions
+from ctrkit.data.reading import BAD_ROWS, FORMATS, most_bad_rows
+from ctrkit.options import check_choice, check_not_negative, check_positive, check_workers, option
+
+SPLITS = ("random", "time", "last")
+COUNTED_ROWS = ("train", "all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadConfig:
+    """Options of reading raw rows.
+
+    Raises:
+        ValueError: if an option is an unknown name.
+    """
+
+    bad_rows: str = option(
+        "error", "rows that cannot be read: fail, leave them out, or at most N", choices=BAD_ROWS
+    )
+
+    def __post_init__(self) -> None:
+        most_bad_rows(self.bad_rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig(ReadConfig):
+    """Options of one preparation.
+
+    Raises:
+        ValueError: if an option is out of range or an unknown name.
+    """
+
+    format: str | None = option(
+        None, "how the log is written; told from the file's name if not given", choices=FORMATS
+    )
+    label: str | None = option(None, "name of the label column, if another than the schema's")
+    split: str = option("random", "how rows become train, valid and test", choices=SPLITS)
+    fractions: tuple[float, ...] = option((0.8, 0.1, 0.1), "of train, valid and test")
+    seed: int = option(2021, "of the random split")
+    vocabulary_from: str = option(
+        "train",
+        "rows whose categories are counted; 'all' is the papers' protocol, and leaks",
+        choices=COUNTED_ROWS,
+    )
+    min_count: int | None = option(
+        None, "categories seen less often share one id; for fields without a threshold of their own"
+    )
+    time_column: str | None = option(None, "column that split 'time' goes by")
+    force: bool = option(False, "replace an existing folder of other data")
+    check_space: bool = option(True, "refuse what would not fit into memory or on the disk")
+    num_workers: int | None = option(None, "threads; one per processor, at most 8, if not given")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "fractions", tuple(self.fractions))
+        if self.format is not None:
+            check_choice("format", self.format, FORMATS)
+        check_choice("split", self.split, SPLITS)
+        check_choice("vocabulary_from", self.vocabulary_from, COUNTED_ROWS)
+        check_fractions(self.fractions)
+        check_not_negative(seed=self.seed)
+        if self.seed >= 1 << 63:
+            raise ValueError(f"seed must be below 2**63, got {self.seed}")
+        if self.min_count is not None:
+            check_positive(min_count=self.min_count)
+        if self.num_workers is not None:
+            check_workers(num_workers=self.num_workers)
+        if self.time_column is not None and self.split != "time":
+            raise ValueError(
+                f"time_column needs split 'time', got split {self.split!r} "
+                f"and time_column {self.time_column!r}"
+            )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a preparation has come.
+
+    Args:
+        stage: ``"read"``, ``"count"`` or ``"write"``, in this order.
+        num_rows: rows done in this stage.
+        fraction: share of this stage that is done, 0 to 1.
+    """
+
+    stage: str
+    num_rows: int
+    fraction: float

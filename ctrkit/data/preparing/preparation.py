@@ -1,0 +1,388 @@
+"""`prepare`: a raw log into a folder of prepared data, in bounded memory."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctrkit.data.encoding import (
+    SCHEMA_FILE,
+    Encoder,
+    Statistics,
+    Vocabulary,
+    check_columns,
+    check_header,
+    check_version,
+    entry_of,
+    needed_columns,
+    needs_statistics,
+    needs_vocabulary,
+    read_schema_file,
+)
+from ctrkit.data.preparing.config import PrepareConfig, Progress
+from ctrkit.data.preparing.estimates import preparation_disk
+from ctrkit.data.preparing.passes import (
+    CountedBlock,
+    StoredBlock,
+    count_block,
+    encode_block,
+    fit_field,
+    read_block,
+)
+from ctrkit.data.preparing.plan import Plan, check_readable_once
+from ctrkit.data.preparing.split import (
+    Split,
+    WholeSplit,
+)
+from ctrkit.data.reading import (
+    SKIPPED_FILE,
+    Block,
+    Listing,
+    PathLike,
+    SkippedRow,
+    SkippedRows,
+    SourceLike,
+    most_bad_rows,
+    open_sources,
+    read_good_rows,
+    resolve_schema,
+)
+from ctrkit.data.schemas import Field, Schema
+from ctrkit.data.storing import (
+    PARTS,
+    PartWriter,
+    PreparedData,
+    TemporaryFolder,
+    check_replaceable,
+    load,
+    new_folder,
+)
+from ctrkit.files import remove_left_overs
+from ctrkit.machine import check_disk, default_workers, in_order
+from ctrkit.options import (
+    shown,
+    suggest,
+)
+
+ProgressCallback = Callable[[Progress], None]
+
+_ReadBlock = tuple[StoredBlock | None, Iterable[SkippedRow]]
+"""A block, None where no row of it is good, and its bad rows."""
+
+
+def prepare(
+    source: SourceLike,
+    *,
+    out: PathLike | None = None,
+    schema: Schema | PathLike | None = None,
+    valid: SourceLike | None = None,
+    test: SourceLike | None = None,
+    progress: ProgressCallback | None = None,
+    **options: Any,
+) -> PreparedData:
+    """Split, count and encode a log; write the result to a folder and open it.
+
+    The folder appears when it is whole, and not before. Where it exists already, made from the
+    same content with the same options, it is opened and nothing is done; with ``force``, one that
+    is damaged or made from something else is replaced.
+
+    Args:
+        source: path of a file, list of paths, or a DataFrame; ``"-"`` is standard input.
+        out: folder to make; None for a temporary one that lives as long as what is returned.
+        schema: a `Schema` or the path of a ``schema.toml``; None for the format's, or a guess.
+        valid: files or frame of validation rows; None to cut them from the source.
+        test: files or frame of test rows; None to cut them from the source.
+        progress: is called with a `Progress` after each block of rows, in the calling thread.
+        **options: see `PrepareConfig`.
+
+    Raises:
+        FileNotFoundError: if a file does not exist.
+        ValueError: if an option, the schema or a row is wrong, naming file, line and column; if
+            more rows are bad than ``bad_rows`` allows, or all of a file.
+        FileExistsError: if the folder holds something else, or is damaged.
+        SpaceError: if the disk has not the room.
+        OSError: if the folder cannot be written.
+
+    Example:
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"user": ["a", "b"] * 10, "click": [0, 1] * 10})
+        >>> prepare(frame, seed=1)
+        PreparedData(train 16, valid 2, test 2 rows, 1 fields, 4 ids)
+    """
+    config = PrepareConfig(**options)
+    skip = config.bad_rows != "error"
+    sources = {"train": open_sources(source, format=config.format, skip=skip)}
+    for part, given in (("valid", valid), ("test", test)):
+        if given is not None:
+            sources[part] = open_sources(given, format=config.format, skip=skip)
+    check_readable_once(sources, out, force=config.force)
+    resolved = resolve_schema(
+        sources["train"], format=config.format, schema=schema, label=config.label, skip=skip
+    )
+    if config.min_count is not None:
+        resolved = dataclasses.replace(resolved, min_count=config.min_count)
+    job = _Preparation(Plan(config, resolved, sources), progress or (lambda _: None))
+    if out is None:
+        folder = TemporaryFolder(Path(tempfile.mkdtemp(prefix="ctrkit-")))
+        return job.run(folder.path / "data", durable=False).keep(folder)
+    return job.run(Path(out), durable=True)
+
+
+@dataclass
+class _Preparation:
+    """One run of `prepare`."""
+
+    plan: Plan
+    progress: ProgressCallback
+
+    def run(self, out: Path, *, durable: bool) -> PreparedData:
+        """Return the prepared data, made where it does not exist (see `new_folder`)."""
+        time_field = self.plan.time_field()
+        remove_left_overs(out.parent, of=out.name)
+        existing = self._existing(out)
+        if existing is not None:
+            return existing
+        if out.exists():  # to be replaced, with force
+            check_replaceable(out)
+        if self.plan.config.check_space:
+            self._check_space(out, with_times=time_field is not None)
+        with new_folder(out, force=self.plan.config.force, durable=durable) as folder:
+            workers = self.plan.config.num_workers or default_workers()
+            spill = folder / "spill"
+            spill.mkdir()
+            skipped = SkippedRows(folder / SKIPPED_FILE, most_bad_rows(self.plan.config.bad_rows))
+            with ThreadPoolExecutor(workers) as pool:
+                with skipped:
+                    blocks = self._read(pool, workers, spill, time_field, skipped)
+                counted = self._count(pool, workers, spill, blocks)
+                encoder = self._fit(pool, workers, counted)
+                sums = self._write(pool, workers, folder, counted, encoder)
+            shutil.rmtree(spill)
+            encoder.save(folder, extra={"prepared": self._info(counted, sums, skipped)})
+            del encoder  # or its vocabularies would be there twice
+        return load(out, check=False)
+
+    def _check_space(self, out: Path, *, with_times: bool) -> None:
+        num_rows = self.plan.about_rows()
+        check_disk(
+            f"preparing about {num_rows:,} rows",
+            preparation_disk(self.plan.schema, num_rows, with_times=with_times),
+            out,
+        )
+
+    def _existing(self, out: Path) -> PreparedData | None:
+        """Return what would be made, where the folder holds it; None where it is to be made."""
+        if not out.exists():
+            return None
+        if not out.is_dir():
+            kind = "a file" if out.is_file() else "a pipe or a device"
+            raise FileExistsError(f"{out} must be a folder, got {kind}")
+        if not any(out.iterdir()):
+            return None
+        try:
+            plain = read_schema_file(out)
+            keys = ("prepared", "fingerprint")
+            fingerprint = entry_of(plain, *keys, where=out / SCHEMA_FILE, kind=str)
+        except (FileNotFoundError, ValueError):
+            raise FileExistsError(
+                f"{out} must be new, empty or prepared data, got something else; name another"
+            ) from None
+        try:
+            check_version(plain, out)
+        except ValueError as error:
+            if self.plan.config.force:
+                return None
+            raise FileExistsError(f"{error}; or replace it with force") from error
+        if self.plan.has_streams:  # with force, see `check_readable_once`
+            return None
+        if fingerprint == self.plan.fingerprint():
+            try:
+                data = load(out)
+            except (FileNotFoundError, ValueError) as error:
+                if self.plan.config.force:
+                    return None
+                raise FileExistsError(f"{error}; prepare it again with force") from error
+            bad_rows = self.plan.config.bad_rows
+            most = most_bad_rows(bad_rows)
+            if most is None or data.num_skipped <= most:
+                return data
+            raise ValueError(
+                f"{out} holds this log without {data.num_skipped:,} rows that cannot be read, "
+                f"listed in {data.path / SKIPPED_FILE}; bad_rows {bad_rows!r} allows "
+                f"{most or 'none'}"
+            )
+        if self.plan.config.force:
+            return None
+        raise FileExistsError(
+            f"{out} holds data prepared from another log, schema or options; "
+            "name another folder, or replace it with force"
+        )
+
+    def _read(
+        self,
+        pool: ThreadPoolExecutor,
+        workers: int,
+        spill: Path,
+        time_field: Field | None,
+        skipped: SkippedRows,
+    ) -> dict[str, list[StoredBlock]]:
+        sources = self.plan.sources
+        order = [(part, source) for part in sources for source in sources[part]]
+        rows_of = [0] * len(order)
+        found: dict[str, list[StoredBlock]] = {part: [] for part in sources}
+        num_blocks = 0
+
+        def tasks() -> Iterator[tuple[Callable[[], _ReadBlock], tuple[int, float]]]:
+            nonlocal num_blocks
+            for index, (part, source) in enumerate(order):
+                time = time_field if part == "train" else None
+                for block in source.blocks(self.plan.schema):
+                    self._check_columns(block, time)
+                    path = spill / f"cells-{num_blocks:06d}"
+                    task = functools.partial(self._read_block, block, time, path)
+                    yield task, (index, (index + block.fraction) / len(order))
+                    num_blocks += 1
+
+        for (block, bad_rows), (index, fraction) in in_order(pool, tasks(), workers + 1):
+            part, _ = order[index]
+            skipped.add(part, bad_rows)
+            if block is not None:
+                found[part].append(block)
+                rows_of[index] += block.num_rows
+            self.progress(Progress("read", sum(rows_of), min(fraction, 1.0)))
+        for (_, source), num_rows in zip(order, rows_of, strict=True):
+            if not num_rows:
+                first = skipped.first.get(source.name)
+                hint = f" that can be read; the first bad one: {first}" if first else ""
+                raise ValueError(f"{source.name} holds no rows{hint}")
+        return found
+
+    def _read_block(self, block: Block, time_field: Field | None, path: Path) -> _ReadBlock:
+        def read(block: Block) -> StoredBlock:
+            return read_block(block, self.plan.schema, time_field, path)
+
+        if self.plan.config.bad_rows == "error":
+            return read(block), ()
+        bad_rows = Listing(path)
+        return read_good_rows(block, read, bad_rows.add), bad_rows
+
+    def _check_columns(self, block: Block, time_field: Field | None) -> None:
+        names = [self.plan.schema.label, *(field.name for field in self.plan.schema.fields)]
+        check_header(block, names)
+        known = set(names)
+        for name in block.columns:
+            if name not in known:
+                raise ValueError(
+                    f"{block.source}: column {shown(name)} is not in the schema"
+                    f'{suggest(name, known)}; add it, with kind = "dropped" if it is not wanted'
+                )
+        times = () if time_field is None else (time_field.name,)
+        check_columns(block, (self.plan.schema.label, *needed_columns(self.plan.schema), *times))
+
+    def _count(
+        self,
+        pool: ThreadPoolExecutor,
+        workers: int,
+        spill: Path,
+        blocks: dict[str, list[StoredBlock]],
+    ) -> list[CountedBlock]:
+        splits: dict[str, Split] = {
+            part: WholeSplit(PARTS.index(part)) for part in blocks if part != "train"
+        }
+        splits["train"] = self.plan.split(blocks["train"])
+
+        def tasks() -> Iterator[tuple[Callable[[], CountedBlock], None]]:
+            number = 0
+            for part, stored in blocks.items():
+                start = 0
+                for block in stored:
+                    yield (
+                        functools.partial(
+                            count_block,
+                            block,
+                            start,
+                            splits[part],
+                            count_all=self.plan.config.vocabulary_from == "all",
+                            schema=self.plan.schema,
+                            path=spill / f"counts-{number:06d}",
+                        ),
+                        None,
+                    )
+                    number += 1
+                    start += block.num_rows
+
+        return [counted for counted, _ in in_order(pool, tasks(), 2 * workers)]
+
+    def _fit(
+        self, pool: ThreadPoolExecutor, workers: int, counted: Sequence[CountedBlock]
+    ) -> Encoder:
+        names = [
+            field.name
+            for field in self.plan.schema.model_fields
+            if field.owner == field.name
+            and (needs_vocabulary(self.plan.schema, field) or needs_statistics(field))
+        ]
+        num_rows = sum(block.block.num_rows for block in counted)
+        vocabularies: dict[str, Vocabulary] = {}
+        statistics: dict[str, Statistics] = {}
+        tasks = (
+            (functools.partial(fit_field, counted, self.plan.schema, name), name) for name in names
+        )
+        for number, (fitted, name) in enumerate(in_order(pool, tasks, workers), start=1):
+            if isinstance(fitted, Vocabulary):
+                vocabularies[name] = fitted
+            else:
+                statistics[name] = fitted
+            self.progress(Progress("count", num_rows, number / len(names)))
+        return Encoder(self.plan.schema, vocabularies, statistics)
+
+    def _write(
+        self,
+        pool: ThreadPoolExecutor,
+        workers: int,
+        folder: Path,
+        counted: Sequence[CountedBlock],
+        encoder: Encoder,
+    ) -> list[dict[str, str]]:
+        """Write the rows, and return for each part the checksums of its files."""
+        totals = np.sum([block.rows for block in counted], axis=0).tolist()
+        num_rows = 0
+        with contextlib.ExitStack() as stack:
+            writers = [
+                stack.enter_context(PartWriter(folder / part, rows, encoder))
+                for part, rows in zip(PARTS, totals, strict=True)
+            ]
+            tasks = ((functools.partial(encode_block, block, encoder), block) for block in counted)
+            for parts, block in in_order(pool, tasks, workers + 1):
+                for writer, rows in zip(writers, parts, strict=True):
+                    writer.write(rows)
+                num_rows += block.block.num_rows
+                self.progress(Progress("write", num_rows, num_rows / sum(totals)))
+            return [writer.checksums() for writer in writers]
+
+    def _info(
+        self,
+        counted: Sequence[CountedBlock],
+        sums: Sequence[dict[str, str]],
+        skipped: SkippedRows,
+    ) -> dict[str, Any]:
+        rows = np.sum([block.rows for block in counted], axis=0).tolist()
+        clicks = np.sum([block.clicks for block in counted], axis=0).tolist()
+        return {
+            **self.plan.recorded(),
+            "skipped": {part: skipped.counts[part] for part in self.plan.sources},
+            "parts": {
+                part: {"rows": number, "clicks": clicked, "crc32": crc32}
+                for part, number, clicked, crc32 in zip(PARTS, rows, clicks, sums, strict=True)
+            },
+        }

@@ -1,0 +1,300 @@
+"""DataFrames and Parquet files as blocks of rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib
+import os
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api.types import infer_dtype, is_datetime64_any_dtype
+
+from ctrkit.data.reading.bad_rows import BadRow, BadRowsError, SkippedRow
+from ctrkit.data.reading.block_rows import most_rows
+from ctrkit.data.reading.blocks import Table
+from ctrkit.data.reading.frames.cells import bad_cells, column_of, exact_text, holds_objects
+from ctrkit.data.reading.frames.pandas_index import PandasIndex
+from ctrkit.data.reading.raw import check_file, name_of, stream_of
+from ctrkit.data.schemas import DEFAULT_SEPARATOR, MULTIVALUED, Schema, unique_names
+
+BLOCK_ROWS = 1 << 16
+_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class FrameBlock:
+    """Consecutive rows of a frame.
+
+    Args:
+        source: name of the source.
+        first_row: number of the first row in it, counted from 0.
+        frame: the rows.
+        separators: of the multi-valued columns, whose lists are joined by it.
+        fraction: how much of the source lies before the end of the block.
+        kept: number of each row in the block as it was, where rows were left out since.
+    """
+
+    source: str
+    first_row: int
+    frame: pd.DataFrame
+    separators: Mapping[str, str]
+    fraction: float
+    kept: npt.NDArray[np.int64] | None = None
+
+    @functools.cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(map(str, self.frame.columns))
+
+    @property
+    def unit(self) -> str:
+        """What its rows are counted in."""
+        return "row"
+
+    @property
+    def num_lines(self) -> int:
+        """Number of rows."""
+        return len(self.frame)
+
+    def table(self, wanted: Collection[str]) -> Table:
+        """Return the wanted columns (see `Block`)."""
+
+        def place(row: int) -> str:
+            return f"{self.source}, row {self.number(row)}"
+
+        found = {}
+        for position, name in enumerate(self.columns):
+            if name not in wanted:
+                continue
+            cells = self.frame.iloc[:, position]
+            separator = self.separators.get(name)
+            try:
+                found[name] = column_of(cells, separator)
+            except (ValueError, TypeError, NotImplementedError) as error:
+                raise BadRowsError(place, bad_cells(name, cells, separator, error)) from error
+        table = Table(len(self.frame), found, lambda: np.arange(len(self.frame) + 1), place)
+        table.refuse_long_cells()
+        return table
+
+    def number(self, row: int) -> int:
+        """Return the number of a row in the source, from 1."""
+        return self.first_row + 1 + (row if self.kept is None else int(self.kept[row]))
+
+    def skipped(self, row: BadRow) -> SkippedRow:
+        """Return a row as a list of skipped rows shows it."""
+        cells = (self.frame.iat[row.start, column] for column in range(self.frame.shape[1]))
+        content = "\t".join(map(str, cells))
+        return SkippedRow(self.source, self.unit, self.number(row.start), row.reason, content)
+
+    def without(self, is_bad: npt.NDArray[np.bool_]) -> FrameBlock:
+        """Return the block without some of its rows (see `Block`)."""
+        kept = np.flatnonzero(~is_bad) if self.kept is None else self.kept[~is_bad]
+        return dataclasses.replace(self, frame=self.frame[~is_bad], kept=kept)
+
+
+def check_frame(frame: Any) -> None:
+    """Raise ``TypeError`` unless rows are a DataFrame."""
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"frame must be a DataFrame, got a {type(frame).__name__}")
+
+
+class FrameSource:
+    """A DataFrame. An empty text, None and NaN are missing cells; a named index is a column.
+
+    Args:
+        frame: the rows.
+        name: what messages call it.
+    """
+
+    def __init__(self, frame: pd.DataFrame, *, name: str = "DataFrame") -> None:
+        self._frame = _with_index(frame)
+        self.name = name
+        self.stream = None
+
+    def content_hash(self) -> str:
+        """Return a SHA-256 of the names of the columns and a 64-bit hash of every cell."""
+        return self._content_hash
+
+    @functools.cached_property
+    def _content_hash(self) -> str:
+        digest = hashlib.sha256()
+        for position, name in enumerate(self._frame.columns):
+            digest.update(f"{name}\n{self._frame.dtypes.iloc[position]}\n".encode())
+            column = self._frame.iloc[:, position]
+            if holds_objects(column):
+                column = column.astype(object).map(exact_text)
+            digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
+        return digest.hexdigest()
+
+    def about_rows(self, schema: Schema) -> int:
+        """Return the number of rows."""
+        del schema
+        return len(self._frame)
+
+    def date_columns(self) -> set[str]:
+        """Return the names of the columns of dates and times."""
+        return {
+            str(name)
+            for name, column in self._frame.items()
+            if is_datetime64_any_dtype(column.dtype)
+            or infer_dtype(column.iloc[:BLOCK_ROWS]) in ("date", "datetime")
+        }
+
+    def first_block(self, schema: Schema) -> FrameBlock:
+        """Return the first rows (see `Source`)."""
+        return next(self.blocks(schema))
+
+    def blocks(self, schema: Schema) -> Iterator[FrameBlock]:
+        """Return the rows in blocks (see `Source`)."""
+        if not len(self._frame):
+            raise ValueError(f"{self.name} is empty")
+        unique_names(map(str, self._frame.columns), self.name)
+        num_rows = _num_rows(schema, self._frame.shape[1])
+        for start in range(0, len(self._frame), num_rows):
+            end = start + num_rows
+            frame = self._frame.iloc[start:end]
+            yield _block(frame, schema, self.name, start, end / len(self._frame))
+
+
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose named indexes are its last columns, as they are in a Parquet file."""
+    taken = set(map(str, frame.columns))
+    for level, name in enumerate(frame.index.names):
+        if name is not None and str(name) not in taken and frame.columns.nlevels == 1:
+            frame = frame.copy(deep=False)
+            values = frame.index.get_level_values(level)
+            frame.insert(frame.shape[1], name, values, allow_duplicates=True)
+    return frame
+
+
+class ParquetSource:
+    """A Parquet file; needs pyarrow. An index that pandas wrote with a name is a column.
+
+    Args:
+        path: the file.
+
+    Raises:
+        FileNotFoundError: if the file does not exist.
+        ValueError: if it is a stream.
+        ImportError: if pyarrow is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self.name = name_of(path)
+        self.stream = None
+        if stream_of(self._path) is not None:
+            raise ValueError(f"{self.name}: Parquet cannot be read from a stream; give a file")
+        check_file(self._path)
+        try:
+            self._parquet: Any = importlib.import_module("pyarrow.parquet")
+        except ImportError as error:
+            raise ImportError(
+                f"{path}: Parquet needs pyarrow; install it with pip install 'ctrkit[parquet]'"
+            ) from error
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 of the file."""
+        return self._content_hash
+
+    @functools.cached_property
+    def _content_hash(self) -> str:
+        with self._path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def about_rows(self, schema: Schema) -> int | None:
+        """Return the number of rows; None where the file is damaged."""
+        del schema
+        try:
+            return int(self._parquet.read_metadata(self._path).num_rows)
+        except Exception:  # of any kind, see `_frames`; it is said when the rows are read
+            return None
+
+    def date_columns(self) -> set[str]:
+        """Return the names of the columns of dates and times."""
+        types = importlib.import_module("pyarrow.types")
+        return {
+            field.name
+            for field in self._parquet.read_schema(self._path)
+            if types.is_timestamp(field.type) or types.is_date(field.type)
+        }
+
+    def first_block(self, schema: Schema) -> FrameBlock:
+        """Return the first rows (see `Source`)."""
+        with closing(self.blocks(schema)) as blocks:
+            return next(blocks)
+
+    def blocks(self, schema: Schema) -> Generator[FrameBlock, None, None]:
+        """Return the rows in blocks (see `Source`)."""
+        start = 0
+        self._check_names()
+        for frame, num_rows in self._frames(schema):
+            unique_names(map(str, frame.columns), self.name)
+            end = start + len(frame)
+            yield _block(frame, schema, self.name, start, end / num_rows)
+            start = end
+        if not start:
+            raise ValueError(f"{self.name} is empty")
+
+    def _check_names(self) -> None:
+        """Refuse too many columns before any row of them is read."""
+        try:
+            names = self._parquet.read_schema(self._path).names
+        except Exception:  # of any kind, see `_frames`; it is said when the rows are read
+            return
+        unique_names(names, self.name)
+
+    def _frames(self, schema: Schema) -> Iterator[tuple[pd.DataFrame, int]]:
+        """Yield the rows in pieces, each with the number of all of them."""
+        start = 0
+        try:
+            with self._parquet.ParquetFile(self._path) as file:
+                index = PandasIndex.of(file.schema_arrow)
+                num_rows = _num_rows(schema, len(file.schema_arrow))
+                for batch in file.iter_batches(batch_size=num_rows, use_threads=False):
+                    # Or texts that are no UTF-8 would come to light later.
+                    batch.validate(full=True)
+                    # Whole numbers with gaps would become floats, which lose digits; and what
+                    # pandas has noted would make an index of columns.
+                    frame = batch.to_pandas(integer_object_nulls=True, ignore_metadata=True)
+                    yield index.applied(frame, start), file.metadata.num_rows
+                    start += len(frame)
+        except Exception as error:  # pyarrow raises a dozen kinds for a damaged file
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(f"{self.name} is damaged or not Parquet: {reason}") from error
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file begins and ends as Parquet does."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return False
+        file.seek(-len(_MAGIC), os.SEEK_END)
+        return file.read() == _MAGIC
+
+
+def _num_rows(schema: Schema, num_columns: int) -> int:
+    """Return how many rows a block has."""
+    return min(BLOCK_ROWS, most_rows(schema, num_columns))
+
+
+def _block(
+    frame: pd.DataFrame, schema: Schema, name: str, start: int, fraction: float
+) -> FrameBlock:
+    separators = {
+        field.name: field.separator or DEFAULT_SEPARATOR
+        for field in schema.fields
+        if field.kind == MULTIVALUED
+    }
+    return FrameBlock(name, start, frame, separators, min(fraction, 1.0))

@@ -1,0 +1,7 @@
+"""Text files, compressed or not: bytes -> records -> columns."""
+
+from ctrkit.data.reading.text.source import TextSource
+
+__all__ = [
+    "TextSource",
+]

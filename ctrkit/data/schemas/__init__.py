@@ -1,0 +1,33 @@
+"""Schemas: what the columns of a log are; those of the known logs."""
+
+from ctrkit.data.schemas.avazu import AVAZU
+from ctrkit.data.schemas.criteo import CRITEO
+from ctrkit.data.schemas.names import unique_names
+from ctrkit.data.schemas.schema import (
+    CATEGORICAL,
+    DEFAULT_SEPARATOR,
+    DROPPED,
+    INTEGER,
+    MULTIVALUED,
+    NUMERIC,
+    TIMESTAMP,
+    Field,
+    ModelField,
+    Schema,
+)
+
+__all__ = [
+    "AVAZU",
+    "CATEGORICAL",
+    "CRITEO",
+    "DEFAULT_SEPARATOR",
+    "DROPPED",
+    "INTEGER",
+    "MULTIVALUED",
+    "NUMERIC",
+    "TIMESTAMP",
+    "Field",
+    "ModelField",
+    "Schema",
+    "unique_names",
+]

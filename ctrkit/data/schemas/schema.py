@@ -1,0 +1,389 @@
+"""What the columns of a log are and what becomes of them: `Field` and `Schema`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctrkit.data.columns import check_pattern
+from ctrkit.data.schemas.names import check_num_columns, first_repeated
+from ctrkit.fields import MAX_SLOTS, NUM_RESERVED_IDS
+from ctrkit.files import load_toml, parse_toml, toml_key, toml_value
+from ctrkit.options import (
+    check_choice,
+    check_positive,
+    from_mapping,
+    option,
+    shortened,
+    shown,
+    suggest,
+)
+
+CATEGORICAL = "categorical"
+INTEGER = "integer"
+NUMERIC = "numeric"
+TIMESTAMP = "timestamp"
+MULTIVALUED = "multivalued"
+DROPPED = "dropped"
+
+TIME_PARTS = ("weekday", "hour")
+"""The fields that a timestamp becomes, ``hour`` -> ``hour_weekday`` and ``hour_hour``."""
+
+_OPTIONS_OF_KIND: dict[str, frozenset[str]] = {
+    CATEGORICAL: frozenset({"min_count", "hash_buckets", "shares_with", "width"}),
+    INTEGER: frozenset({"min_count", "width"}),
+    NUMERIC: frozenset({"transform", "width"}),
+    TIMESTAMP: frozenset({"time_format", "min_count", "width"}),
+    MULTIVALUED: frozenset(
+        {"separator", "max_slots", "min_count", "hash_buckets", "shares_with", "width"}
+    ),
+    DROPPED: frozenset({"time_format"}),
+}
+KINDS = tuple(_OPTIONS_OF_KIND)
+TRANSFORMS = ("standard", "log1p")
+TIME_FORMATS = ("iso", "epoch")
+DEFAULT_SEPARATOR = "|"
+DEFAULT_MAX_SLOTS = 10
+LARGEST_MAX_SLOTS = 1_000
+
+MAX_HASH_BUCKETS = int(np.iinfo(np.int32).max) - NUM_RESERVED_IDS
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of the log.
+
+    Args:
+        name: name of the column.
+        kind: ``"categorical"``: every text is a category. ``"integer"``: whole numbers, put into
+            log-squared buckets, which are the categories. ``"numeric"``: a number that scales the
+            field's vector. ``"timestamp"``: becomes two fields, weekday and hour (UTC).
+            ``"multivalued"``: several categories in one cell, their vectors averaged.
+            ``"dropped"``: not given to the model.
+        min_count: categories seen less often in training share one id; None for the schema's.
+        hash_buckets: spread the categories over this many ids by a hash, without a vocabulary.
+        shares_with: name of an earlier field with the same vocabulary and the same vectors.
+        width: length of the field's own vectors; None for the model's.
+        transform: of a numeric field: ``"standard"`` (less the training mean, over the training
+            standard deviation) or ``"log1p"``, sign(v) log(1 + abs(v)). None for "standard".
+        time_format: ``"iso"``, ``"epoch"`` (seconds since 1970) or a ``strptime`` pattern; None
+            for "iso". A dropped column with a time format can still cut a split by time.
+        separator: between the categories of a multi-valued cell; None for ``"|"``.
+        max_slots: categories kept of a multi-valued cell, the first ones; None for 10.
+
+    Raises:
+        ValueError: if an option is wrong or does not go with the kind.
+
+    Example:
+        >>> Field("price", "numeric", transform="log1p").kind
+        'numeric'
+        >>> Field("price", "numeric", min_count=3)
+        Traceback (most recent call last):
+        ...
+        ValueError: field price: a numeric field has no min_count; it takes transform, width
+    """
+
+    name: str
+    kind: str = option(CATEGORICAL, "what the column is", choices=KINDS)
+    _: dataclasses.KW_ONLY
+    min_count: int | None = option(None, "rarer categories share one id")
+    hash_buckets: int | None = option(None, "number of ids that categories are hashed to")
+    shares_with: str | None = option(None, "earlier field whose vocabulary and vectors it uses")
+    width: int | None = option(None, "length of the field's own vectors")
+    transform: str | None = option(None, "of a number", choices=TRANSFORMS)
+    time_format: str | None = option(None, "iso, epoch, or a strptime pattern")
+    separator: str | None = option(None, "between the categories of one cell")
+    max_slots: int | None = option(None, "categories kept of one cell")
+
+    def __post_init__(self) -> None:
+        try:
+            self._check()
+        except ValueError as error:
+            raise ValueError(f"field {shortened(self.name)}: {error}") from error
+
+    def _check(self) -> None:
+        if not self.name:
+            raise ValueError("name must not be empty, got ''")
+        check_choice("kind", self.kind, KINDS)
+        allowed = _OPTIONS_OF_KIND[self.kind]
+        given = self.given()
+        for name in given:
+            if name not in allowed:
+                takes = ", ".join(sorted(allowed)) or "no option"
+                raise ValueError(f"a {self.kind} field has no {name}; it takes {takes}")
+        sizes = ("min_count", "hash_buckets", "width", "max_slots")
+        check_positive(**{name: given[name] for name in sizes if name in given})
+        if self.transform is not None:
+            check_choice("transform", self.transform, TRANSFORMS)
+        if self.time_format is not None and "%" not in self.time_format:
+            check_choice("time_format", self.time_format, TIME_FORMATS)
+        elif self.time_format is not None:
+            check_pattern(self.time_format)
+        if self.hash_buckets is not None and self.hash_buckets > MAX_HASH_BUCKETS:
+            raise ValueError(
+                f"hash_buckets must be at most {MAX_HASH_BUCKETS}, so that ids fit int32, "
+                f"got {self.hash_buckets}"
+            )
+        if self.max_slots is not None and self.max_slots > LARGEST_MAX_SLOTS:
+            raise ValueError(f"max_slots must be at most {LARGEST_MAX_SLOTS}, got {self.max_slots}")
+        if self.separator == "":
+            raise ValueError("separator must not be empty, got ''")
+        if self.hash_buckets is not None and self.min_count is not None:
+            raise ValueError("hash_buckets keeps no counts, so min_count must not be given")
+        if self.shares_with is not None:
+            for name in ("min_count", "hash_buckets", "width"):
+                if name in given:
+                    raise ValueError(f"{name} belongs to {self.shares_with}, which it shares")
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that differ from None."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)[2:]}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def num_slots(self) -> int:
+        """Number of id columns of the field, or of each of those it becomes."""
+        return (self.max_slots or DEFAULT_MAX_SLOTS) if self.kind == MULTIVALUED else 1
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the field without its name as plain data."""
+        return {"kind": self.kind, **self.given()}
+
+
+@dataclass(frozen=True)
+class ModelField:
+    """One field as the model sees it; a timestamp makes two of them.
+
+    Args:
+        name: name of the field, and of its vocabulary.
+        source: the column it is made from.
+        part: of a timestamp: ``"weekday"`` or ``"hour"``.
+        owner: name of the field whose vocabulary it uses; its own name when it shares none.
+    """
+
+    name: str
+    source: Field
+    part: str | None
+    owner: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a log, and how its text files are written.
+
+    Args:
+        fields: every column but the label, in the order of the model's fields.
+        label: name of the column of clicks, 0 or 1.
+        separator: character between two cells of a text file.
+        header: whether a text file begins with the names of its columns.
+        quote: character around cells that hold a separator; empty where quotes mean nothing.
+        min_count: threshold of the fields that name none.
+        columns: order of the columns in files without header; empty for the label, then the
+            fields.
+
+    Raises:
+        ValueError: if names repeat, a shared field is not there, or a setting is wrong.
+
+    Example:
+        >>> schema = Schema([Field("user"), Field("price", "numeric")], label="click")
+        >>> print(schema.to_toml())
+        label = "click"
+        separator = ","
+        header = true
+        quote = "\\""
+        min_count = 1
+        <BLANKLINE>
+        [fields]
+        user = "categorical"
+        price = "numeric"
+        <BLANKLINE>
+        >>> Schema.from_toml(schema.to_toml()) == schema
+        True
+    """
+
+    fields: tuple[Field, ...]
+    label: str = option("label", "column of clicks, 0 or 1")
+    separator: str = option(",", "character between two cells")
+    header: bool = option(True, "the first line names the columns")
+    quote: str = option('"', "character around cells; empty where quotes mean nothing")
+    min_count: int = option(1, "rarer categories share one id")
+    columns: tuple[str, ...] = option((), "order of the columns of files without header")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", tuple(self.fields))
+        object.__setattr__(self, "columns", tuple(self.columns))
+        check_positive(min_count=self.min_count)
+        for name, value, sizes in (
+            ("separator", self.separator, (1,)),
+            ("quote", self.quote, (0, 1)),
+        ):
+            if len(value) not in sizes or not value.isascii() or value in ("\n", "\r", "\0"):
+                raise ValueError(f"{name} must be one ASCII character, got {value!r}")
+        if self.quote == self.separator:
+            raise ValueError(f"quote and separator must differ, got {self.quote!r} for both")
+        self._check_sizes()
+        self._check_names()
+
+    def _check_sizes(self) -> None:
+        check_num_columns(len(self.fields), "fields")
+        num_ids = sum(field.source.num_slots for field in self.model_fields)
+        if num_ids > MAX_SLOTS:
+            raise ValueError(
+                f"all fields together must have at most {MAX_SLOTS:,} id columns, got "
+                f"{num_ids:,}; give multivalued fields a smaller max_slots"
+            )
+
+    def _check_names(self) -> None:
+        names = [self.label, *(field.name for field in self.fields)]
+        twice = first_repeated(names)
+        if twice is not None:
+            raise ValueError(f"column names must differ, got {shown(twice)} twice")
+        if self.columns and sorted(self.columns) != sorted(names):
+            raise ValueError(
+                f"columns must name the label and every field once, got {', '.join(self.columns)}"
+            )
+        if not self.model_fields:
+            raise ValueError("fields must hold at least one that is not dropped")
+        twice = first_repeated(field.name for field in self.model_fields)
+        if twice is not None:
+            raise ValueError(
+                f"field names must differ, got {shown(twice)} twice (from a timestamp)"
+            )
+        self._check_shared()
+
+    def _check_shared(self) -> None:
+        owners: dict[str, Field] = {}
+        for field in self.fields:
+            if field.shares_with is None:
+                if field.kind in (CATEGORICAL, MULTIVALUED):
+                    owners[field.name] = field
+            elif field.shares_with not in owners:
+                raise ValueError(
+                    f"field {field.name}: shares_with must name an earlier categorical or "
+                    f"multivalued field that shares with none, got {field.shares_with!r}"
+                )
+
+    @functools.cached_property
+    def model_fields(self) -> tuple[ModelField, ...]:
+        """The fields that the model sees, in order."""
+        found = []
+        for field in self.fields:
+            if field.kind == TIMESTAMP:
+                for part in TIME_PARTS:
+                    name = f"{field.name}_{part}"
+                    found.append(ModelField(name, field, part, name))
+            elif field.kind != DROPPED:
+                owner = field.shares_with or field.name
+                found.append(ModelField(field.name, field, None, owner))
+        return tuple(found)
+
+    @functools.cached_property
+    def members(self) -> dict[str, list[int]]:
+        """Positions of the model's fields that use one vocabulary, by the name of its owner."""
+        found: dict[str, list[int]] = {}
+        for position, field in enumerate(self.model_fields):
+            found.setdefault(field.owner, []).append(position)
+        return found
+
+    @property
+    def file_columns(self) -> tuple[str, ...]:
+        """The columns of a file without header, in order."""
+        return self.columns or (self.label, *(field.name for field in self.fields))
+
+    def field(self, name: str) -> Field:
+        """Return a field by the name of its column.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if name not in self._by_name:
+            raise ValueError(f"unknown column {shown(name)}{suggest(name, self._by_name)}")
+        return self._by_name[name]
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, Field]:
+        return {field.name: field for field in self.fields}
+
+    def threshold(self, name: str) -> int:
+        """Return the training count below which a category of this column is rare."""
+        return self.field(name).min_count or self.min_count
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the schema as plain data."""
+        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)[1:]}
+        settings["columns"] = list(self.columns)
+        if not self.columns:
+            del settings["columns"]
+        return settings | {"fields": {field.name: field.to_mapping() for field in self.fields}}
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], *, where: str = "schema") -> Schema:
+        """Build a schema from plain data.
+
+        Raises:
+            ValueError: if a key is unknown or a value is refused.
+            TypeError: if a value has the wrong type.
+        """
+        settings = dict(values)
+        columns = settings.pop("fields", {})
+        if not isinstance(columns, Mapping):
+            raise TypeError(f"{where}: fields must be a table, got {shown(columns)}")
+        check_num_columns(len(columns), f"{where}: fields")
+        fields = []
+        for name, entry in columns.items():
+            given = {"kind": entry} if isinstance(entry, str) else entry
+            here = f"{where}, field {shortened(name)}"
+            if not isinstance(given, Mapping):
+                raise TypeError(f"{here}: must be a kind or a table, got {shown(entry)}")
+            if "name" in given:
+                raise ValueError(
+                    f"{where}, field {shortened(name)}: the name is the key, remove 'name'"
+                )
+            fields.append(from_mapping(Field, {"name": name, **given}, where=here))
+        return from_mapping(cls, {"fields": tuple(fields), **settings}, where=where)
+
+    def to_toml(self) -> str:
+        """Return the schema as the text of a ``schema.toml``."""
+        settings = self.to_mapping()
+        fields = settings.pop("fields")
+        lines = [f"{name} = {toml_value(value)}" for name, value in settings.items()]
+        lines += ["", "[fields]"]
+        for name, given in fields.items():
+            plain = list(given) == ["kind"]
+            lines.append(f"{toml_key(name)} = {toml_value(given['kind'] if plain else given)}")
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_toml(cls, source: str | Path) -> Schema:
+        """Read a schema from a ``schema.toml``: a path, or the text itself.
+
+        Raises:
+            FileNotFoundError: if the file does not exist.
+            ValueError: if it is not TOML, or a key is unknown or a value refused.
+        """
+        if isinstance(source, str) and "\n" in source:
+            return cls.from_mapping(parse_toml(source, where="schema"))
+        try:
+            return cls.from_mapping(load_toml(Path(source)), where=str(source))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"schema file {source} does not exist") from error
+
+    def with_label(self, label: str) -> Schema:
+        """Return the schema with another column as its label; the former label is dropped.
+
+        Raises:
+            ValueError: if the column is not there.
+        """
+        if label == self.label:
+            return self
+        self.field(label)
+        former = Field(self.label, DROPPED)
+        fields = tuple(former if field.name == label else field for field in self.fields)
+        columns = self.columns if self.header else self.file_columns
+        return dataclasses.replace(self, fields=fields, label=label, columns=columns)

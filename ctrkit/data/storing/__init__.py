@@ -1,0 +1,20 @@
+"""Prepared data on the disk: written, opened, checked."""
+
+from ctrkit.data.storing.dataset import Dataset, PreparedData, load
+from ctrkit.data.storing.folder import TemporaryFolder, check_replaceable, new_folder
+from ctrkit.data.storing.parts import PARTS
+from ctrkit.data.storing.spill import Spill, Stored
+from ctrkit.data.storing.writer import PartWriter
+
+__all__ = [
+    "PARTS",
+    "Dataset",
+    "PartWriter",
+    "PreparedData",
+    "Spill",
+    "Stored",
+    "TemporaryFolder",
+    "check_replaceable",
+    "load",
+    "new_folder",
+]

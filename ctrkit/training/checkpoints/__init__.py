@@ -1,0 +1,15 @@
+"""Weights and the state of a run on the disk, read with care."""
+
+from ctrkit.training.checkpoints.best import NAMES, BestWeights
+from ctrkit.training.checkpoints.resume import Checkpoints, remove_unfinished, unfinished
+from ctrkit.training.checkpoints.weights import check_weights, load_weights
+
+__all__ = [
+    "NAMES",
+    "BestWeights",
+    "Checkpoints",
+    "check_weights",
+    "load_weights",
+    "remove_unfinished",
+    "unfinished",
+]

@@ -1,0 +1,31 @@
+"""Rows in the order of training, cut into batches ahead of their use."""
+
+from ctrkit.training.input.batches import (
+    Examples,
+    check_examples,
+    check_ids,
+    check_inputs,
+    id_limits,
+    shuffled_batches,
+)
+from ctrkit.training.input.shuffling import (
+    POOL_BYTES,
+    POSITION_BYTES,
+    TrainingRows,
+    choose_order,
+    chosen_shuffle,
+)
+
+__all__ = [
+    "POOL_BYTES",
+    "POSITION_BYTES",
+    "Examples",
+    "TrainingRows",
+    "check_examples",
+    "check_ids",
+    "check_inputs",
+    "choose_order",
+    "chosen_shuffle",
+    "id_limits",
+    "shuffled_batches",
+]

@@ -1,0 +1,112 @@
+"""Optimizers: one for the embedding table, one for everything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ctrkit.models import CTRModel
+from ctrkit.training.config import TrainConfig
+from ctrkit.training.optimizers.lazy_optimizers import LazyAdam, RowwiseAdagrad
+
+LAZY_FROM_ROWS = 2_000_000
+"""Table rows from which ``table_optimizer="auto"`` updates only the rows of a batch."""
+
+
+def table_parameters(model: CTRModel) -> list[nn.Parameter]:
+    """Return the embedding tables of a model that are to be trained."""
+    return [table for table in model.embedding.tables if table.requires_grad]
+
+
+def net_parameters(model: CTRModel) -> list[nn.Parameter]:
+    """Return all parameters to be trained but the embedding tables."""
+    tables = {id(table) for table in model.embedding.tables}
+    return [p for p in model.parameters() if id(p) not in tables and p.requires_grad]
+
+
+def table_optimizer(model: CTRModel, config: TrainConfig) -> str:
+    """Return how the table is updated, ``"auto"`` resolved: dense, lazy or adagrad."""
+    if config.table_optimizer != "auto":
+        return config.table_optimizer
+    is_large = model.embedding.num_rows >= LAZY_FROM_ROWS
+    return "lazy" if is_large and not config.compile else "dense"
+
+
+def make_optimizers(model: CTRModel, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """Return the table's optimizer and the net's; either is left out where nothing is to train.
+
+    A ``table_l2`` of None is 0 here; see `TrainConfig.for_rows`.
+
+    Sets ``model.embedding.sparse_gradient`` to what the table's optimizer needs.
+    """
+    tables, net = table_parameters(model), net_parameters(model)
+    optimizers: list[torch.optim.Optimizer] = []
+    model.embedding.sparse_gradient = False
+    if tables:
+        optimizers.append(_table_optimizer(model, tables, config))
+    if net:
+        optimizers.append(_dense(config, net, config.learning_rate, config.net_l2))
+    return optimizers
+
+
+def _table_optimizer(
+    model: CTRModel, tables: list[nn.Parameter], config: TrainConfig
+) -> torch.optim.Optimizer:
+    rate = config.table_learning_rate or config.learning_rate
+    l2 = config.table_l2 or 0.0
+    kind = table_optimizer(model, config)
+    if kind == "dense":
+        optimizer = _dense(config, tables, rate, l2)
+        # torch.compile cannot trace a lookup with sparse gradients.
+        if tables[0].device.type == "cpu" and not config.compile:
+            model.embedding.sparse_gradient = True
+            gradient = _DenseGradient(tables)
+            optimizer.register_step_pre_hook(gradient.fill)
+            optimizer.register_step_post_hook(gradient.clear)
+        return optimizer
+    model.embedding.sparse_gradient = True
+    lazy = LazyAdam if kind == "lazy" else RowwiseAdagrad
+    return lazy(tables, lr=rate, l2=l2, decoupled=config.optimizer == "adamw")
+
+
+class _DenseGradient:
+    """Makes dense gradients of sparse ones, for an optimizer that updates every row.
+
+    A batch is passed through the model in chunks, and each would make a dense gradient of the
+    whole table. Instead their sparse gradients are added, once, to one that lasts for the run; of
+    that, only the rows of the batch are set to zero again, where they are fewer than all.
+    """
+
+    def __init__(self, tables: list[nn.Parameter]) -> None:
+        self._tables = tables
+        self._dense: dict[nn.Parameter, Tensor] = {}
+        self._rows: dict[nn.Parameter, Tensor] = {}
+
+    def fill(self, *_: Any) -> None:
+        for table in self._tables:
+            if table.grad is None:
+                continue
+            self._rows[table] = table.grad._indices()[0]
+            if table not in self._dense:
+                self._dense[table] = torch.zeros_like(table)
+            self._dense[table].index_add_(0, self._rows[table], table.grad._values())
+            table.grad = self._dense[table]
+
+    def clear(self, *_: Any) -> None:
+        for table, rows in self._rows.items():
+            table.grad = None
+            if len(rows) < len(table):
+                self._dense[table].index_fill_(0, rows, 0.0)
+            else:
+                self._dense[table].zero_()
+        self._rows.clear()
+
+
+def _dense(
+    config: TrainConfig, parameters: list[nn.Parameter], lr: float, l2: float
+) -> torch.optim.Optimizer:
+    # Adam's weight_decay adds l2 * w to the gradient: that of l2 / 2 * ||w||^2, as published.
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=lr, weight_decay=l2, fused=True)
