@@ -11,8 +11,9 @@ from typing import Any
 from benchmarks.harness import add_threads, begin, save
 from benchmarks.statistics import spell
 from ctrkit.data import PreparedData, prepare
-from ctrkit.distill import DistillConfig, NewModel, distill_run
+from ctrkit.distill import DistillConfig, distill_run
 from ctrkit.distill.config import SELECTIONS
+from ctrkit.runs import Recipe
 from ctrkit.training import TrainConfig
 
 Options = dict[str, Any]
@@ -123,12 +124,12 @@ def _one(sample: Sample, pair: Pair, folder: Path, seed: int) -> Options:
     with tempfile.TemporaryDirectory() as out:
         outcome = distill_run(
             data,
-            teacher=NewModel(
-                name=pair.teacher,
+            teacher=Recipe(
+                model=pair.teacher,
                 options={**sample.model, **pair.teacher_options},
                 train=teacher_train,
             ),
-            student=NewModel(name="dagfm", options={**sample.model, **pair.student}, train=train),
+            student=Recipe(model="dagfm", options={**sample.model, **pair.student}, train=train),
             config=DistillConfig(**sample.distill),
             out=Path(out) / "student",
             say=lambda text: print(f"seed {seed}: {text}", flush=True),

@@ -24,8 +24,7 @@ from ctrkit.files.json_files import MAX_JSON_BYTES, load_json
 from ctrkit.files.npy import map_array
 from ctrkit.files.toml import MAX_BYTES, load_toml
 from ctrkit.models.catalog import blueprint
-from ctrkit.runs import Run, train_run
-from ctrkit.runs.record import new_model
+from ctrkit.runs import Recipe, Run, train_run
 from ctrkit.training import TrainConfig, latency
 from ctrkit.training.checkpoints.weights import load_tensors, save_tensors
 
@@ -169,8 +168,9 @@ def test_a_schema_for_larger_vocabularies_is_refused_before_they_are_read(folder
 
 def test_a_new_model_must_fit_the_memory(made):
     message = r"the weights of crossnet must fit the memory of this machine, .* GB; reduce"
+    recipe = Recipe(model="crossnet", options={"embedding_dim": 10**8}).on(load(made / "data"))
     with pytest.raises(ValueError, match=message):
-        new_model(load(made / "data"), "crossnet", {"embedding_dim": 10**8}, seed=1)
+        recipe.new_model()
 
 
 def header(text):

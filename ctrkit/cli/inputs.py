@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ctrkit.cli.arguments import NOT_GIVEN, add_options, collect, given
+from ctrkit.cli.bars import PrepareBar
 from ctrkit.cli.console import say
 from ctrkit.cli.paths import path
-from ctrkit.cli.progress import PrepareBar
 from ctrkit.data import (
     SKIPPED_FILE,
     PrepareConfig,

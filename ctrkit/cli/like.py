@@ -9,10 +9,10 @@ from typing import Any
 
 from ctrkit.cli.console import say
 from ctrkit.cli.inputs import is_prepared
-from ctrkit.data import PreparedData, entry_of
+from ctrkit.data import PreparedData
 from ctrkit.files import part_of
-from ctrkit.options import shown
-from ctrkit.runs import CONFIG, DATA, METRICS, read_json, versions
+from ctrkit.options import shown, to_mapping
+from ctrkit.runs import CONFIG, DATA, METRICS, Recipe, read_json, versions
 from ctrkit.training import Metrics
 
 
@@ -29,28 +29,22 @@ class Like:
 
     def __init__(self, run: Path) -> None:
         self.run = run
-        self.config = read_json(run, CONFIG)
+        self.recipe = Recipe.read(run)
         self.metrics = read_json(run, METRICS)
-        if "distill" in self.config:
+        if self.recipe.distill:
             raise ValueError(
                 f"--like {run} must be a run of ctrkit train, got a distilled student; "
                 "repeat it with the command in its config.json"
             )
-        where = run / CONFIG
-        self.model = {
-            "name": entry_of(self.config, "model", "name", where=where, kind=str),
-            **entry_of(self.config, "model", "options", where=where, kind=dict),
-        }
-        self.train = entry_of(self.config, "train", where=where, kind=dict)
-        self.data = entry_of(self.config, "data", where=where, kind=dict)
-        self.data_options = entry_of(self.config, "data", "options", where=where, kind=dict)
-        self.versions = entry_of(self.config, "versions", where=where, kind=dict)
 
     def settings(self, inputs: list[Path]) -> dict[str, dict[str, Any]]:
         """Return the sections of a settings file that describe the run on these inputs."""
-        sections = {"model": self.model, "train": self.train}
+        sections = {
+            "model": {"name": self.recipe.model, **self.recipe.options},
+            "train": to_mapping(self.recipe.train),
+        }
         if not is_prepared(inputs):
-            sections["data"] = dict(self.data_options)
+            sections["data"] = dict(self.recipe.data["options"])
         return sections
 
     def data_folder(self) -> Path:
@@ -63,17 +57,18 @@ class Like:
         folder = part_of(self.run, DATA)
         if folder.is_dir():
             return folder
+        path = shown(self.recipe.data.get("path"))
         raise FileNotFoundError(
-            f"{self.run} does not hold its rows, which were in {shown(self.data.get('path'))}; "
+            f"{self.run} does not hold its rows, which were in {path}; "
             f"give the prepared folder, or the raw files: ctrkit train DATA --like {self.run}"
         )
 
     def say_differences(self, data: PreparedData) -> None:
         """Say, before the run, why it may end otherwise."""
-        if self.data.get("fingerprint") != data.info["fingerprint"]:
+        if self.recipe.data.get("fingerprint") != data.info["fingerprint"]:
             say(f"{data.path} has other rows than {self.run} was trained on")
         for name, version in versions().items():
-            had = self.versions.get(name)
+            had = self.recipe.versions.get(name)
             if had != version:
                 say(f"{self.run} was trained with {name} {had}, this is {version}")
 

@@ -1,64 +1,17 @@
-"""Progress on a terminal or in a notebook."""
+"""The progress of a training on a terminal or in a notebook."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from tqdm.auto import tqdm
 
-if TYPE_CHECKING:  # so that `prepare` does without PyTorch
-    from ctrkit.data import Progress
-    from ctrkit.training import Record
-
-FRACTION = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+from ctrkit.cli.bars import new_bar
+from ctrkit.training import Observer, Record
 
 
-def _new_bar(**settings: Any) -> Any:
-    """Return a tqdm bar that is shown on terminals and in notebooks only, and gone afterwards."""
-    is_closed = sys.stderr is None
-    return tqdm(file=sys.stderr, disable=True if is_closed else None, leave=False, **settings)
-
-
-class _Bar:
-    """A bar as a context."""
-
-    def __init__(self, **settings: Any) -> None:
-        self._bar = _new_bar(**settings)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-
-class PrepareBar(_Bar):
-    """Shows how far a preparation is: use it as ``prepare``'s ``progress``."""
-
-    def __init__(self) -> None:
-        super().__init__(total=1.0, desc="read", bar_format=FRACTION)
-
-    def __call__(self, progress: Progress) -> None:
-        """Show a step of the preparation."""
-        self._bar.set_description(progress.stage, refresh=False)
-        self._bar.set_postfix_str(f"{progress.num_rows:,} rows", refresh=False)
-        self._bar.n = progress.fraction
-        self._bar.refresh()
-
-
-class RowsBar(_Bar):
-    """Counts rows and rows/s: call it with the rows done since."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(desc=what, unit=" rows", unit_scale=True)
-
-    def __call__(self, rows: int) -> None:
-        """Count more rows."""
-        self._bar.update(rows)
-
-
-class TrainingBar:
+class TrainingBar(Observer):
     """Shows rows/s, the loss and the best validation while `ctrkit.training.Trainer` runs.
 
     Args:
@@ -76,7 +29,7 @@ class TrainingBar:
         self._shown = {}
         epochs, rows = divmod(done_rows, num_rows)
         self._epoch = epochs + 1
-        self._bar = _new_bar(
+        self._bar = new_bar(
             total=num_rows,
             initial=rows,
             desc=f"epoch {self._epoch}",

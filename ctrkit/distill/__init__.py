@@ -4,7 +4,8 @@ from ctrkit.distill.agreement import Agreement, agreement
 from ctrkit.distill.comparison import ComparedModel
 from ctrkit.distill.config import DistillConfig
 from ctrkit.distill.losses import distillation_loss, soft_label_distance
-from ctrkit.distill.pipeline import PHASES, DistillOutcome, NewModel, distill_run, phase_folder
+from ctrkit.distill.phases import PHASES, phase_folder
+from ctrkit.distill.pipeline import DistillOutcome, distill_run
 from ctrkit.distill.teacher_logits import TeacherLogits, load_logits, teacher_logits
 from ctrkit.distill.teachers import Teacher
 from ctrkit.distill.trainer import DistillationTrainer, DistillResult
@@ -18,7 +19,6 @@ __all__ = [
     "DistillOutcome",
     "DistillResult",
     "DistillationTrainer",
-    "NewModel",
     "Teacher",
     "TeacherLogits",
     "agreement",

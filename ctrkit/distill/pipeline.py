@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,67 +12,16 @@ from typing import Any
 from ctrkit.data import PreparedData
 from ctrkit.distill.comparison import Column, ComparedModel, compare_models
 from ctrkit.distill.config import DistillConfig
+from ctrkit.distill.phases import PHASES, TABLE, Phases, checkpoint_of, phase_folder
 from ctrkit.distill.teacher_logits import LOGIT_BYTES, check_keepable
 from ctrkit.distill.teachers import fingerprint_of
 from ctrkit.distill.trainer import DistillationTrainer
 from ctrkit.files import save_json
 from ctrkit.machine import check_disk
-from ctrkit.models import CTRModel, blueprint
+from ctrkit.models import CTRModel
 from ctrkit.options import check_choice, to_mapping
-from ctrkit.runs import (
-    CHECKPOINTS,
-    CONFIG,
-    METRICS,
-    Fit,
-    Run,
-    check_parts,
-    check_runs,
-    claim,
-    difference,
-    new_model,
-    read_json,
-    recipe,
-    record_run,
-    refuse_unfinished,
-)
-from ctrkit.training import Observer, TrainConfig
-
-PHASES = {
-    "teacher": ("teacher", "distillation", "finetuning"),
-    "alone": ("alone",),
-    "distillation": ("distillation", "finetuning"),
-    "finetuning": ("finetuning",),
-}
-"""The phases in order, each with those that are done anew when it is: what builds on it."""
-
-NAMES = {"distillation": "distilled", "finetuning": "finetuned"}
-"""What the model that a phase leaves is called, where not as the phase."""
-
-TABLE = "distillation.json"
-
-
-def phase_folder(out: Path, phase: str | None = None) -> Path:
-    """Return where a phase's run lies, or the folder beside `out` that holds all but the last."""
-    if phase == "finetuning":
-        return out
-    named = out if out.name else out.resolve()
-    beside = named.with_name(named.name + ".phases")
-    return beside if phase is None else beside / NAMES.get(phase, phase)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewModel:
-    """A model that is still to be trained.
-
-    Attributes:
-        name: a key of `ctrkit.models.MODELS`.
-        options: keywords of the model.
-        train: options of its training.
-    """
-
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    train: TrainConfig = field(default_factory=TrainConfig)
+from ctrkit.runs import CONFIG, METRICS, Recipe, Run, check_parts, check_runs, claim, read_json
+from ctrkit.training import Observer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,14 +42,14 @@ class DistillOutcome:
 def distill_run(
     data: PreparedData,
     *,
-    teacher: NewModel | str | Path | Sequence[str | Path],
-    student: NewModel,
+    teacher: Recipe | str | Path | Sequence[str | Path],
+    student: Recipe,
     config: DistillConfig | None = None,
     out: str | Path,
     alone: bool = True,
     restart: str | None = None,
     observers: Callable[[], Sequence[Observer]] = list,
-    say: Callable[[str], None] | None = None,
+    say: Callable[[str], object] = str,
     command: Sequence[str] = (),
     force: bool = False,
     resume: bool = False,
@@ -121,8 +70,8 @@ def distill_run(
         out: folder of the student's run.
         alone: train the student without a teacher as well, for comparison.
         restart: one of `PHASES`, to do anew though it is finished, with those built on it.
-        observers: makes those who are told how a phase goes, for each phase.
-        say: is told, in words, which phase begins.
+        observers: makes the callbacks that are told about the progress of a phase.
+        say: is told, in words, which phase begins; nothing is done with them if not given.
         command: the command line, for ``config.json``.
         force: do everything anew, and replace a finished run.
         resume: go on with an unfinished phase from its last checkpoint, where there is one.
@@ -136,73 +85,114 @@ def distill_run(
         OSError: if the teacher's logits cannot be kept beside the data.
         FloatingPointError: if the loss is not finite.
     """
-    if restart is not None:
-        check_choice("phase", restart, PHASES)
-    if restart == "alone" and not alone:
-        raise ValueError("restart 'alone' and no training of the student alone exclude each other")
-    if restart == "teacher" and not isinstance(teacher, NewModel):
-        raise ValueError(f"restart 'teacher' needs a teacher to train, got the run {teacher}")
-    out = Path(out)
+    _check_restart(restart, teacher, alone=alone)
+    _check_rows(data)
+    device = student.train.device
+    work = _Distillation(
+        config=config or DistillConfig(),
+        student=student.on(data),
+        teacher=_open_teacher(teacher, data, device=device, check_space=check_space),
+        alone=alone,
+        phases=Phases(
+            data=data,
+            out=Path(out),
+            anew=frozenset(PHASES if force else PHASES[restart] if restart else ()),
+            resume=resume,
+            observers=observers,
+            say=say,
+            command=command,
+            check_space=check_space,
+        ),
+    )
+    if check_space:
+        work.check_space()
+    work.check_teacher()
+    work.check_folders(force=force)
+    return work.run()
+
+
+def _check_rows(data: PreparedData) -> None:
     check_parts(data)
     if not len(data.test) and not len(data.valid):
         raise ValueError(
             f"a distillation needs test or validation rows to measure on, {data.path} has none"
         )
-    work = _Work(
-        data=data,
-        student=student,
-        config=config or DistillConfig(),
-        out=out,
-        anew=frozenset(PHASES if force else PHASES[restart] if restart else ()),
-        force=force,
-        resume=resume,
-        observers=observers,
-        say=say or _nothing,
-        command=command,
-        check_space=check_space,
-        alone=alone,
-    )
-    models = work.teacher_models(teacher)
-    work.check(models)
-    return work.run(models)
+
+
+def _check_restart(restart: str | None, teacher: Any, *, alone: bool) -> None:
+    if restart is not None:
+        check_choice("phase", restart, PHASES)
+    if restart == "alone" and not alone:
+        raise ValueError(
+            "restart 'alone' (--restart alone) needs the student trained alone; "
+            "drop alone=False (--no-alone)"
+        )
+    if restart == "teacher" and not isinstance(teacher, Recipe):
+        raise ValueError(f"restart 'teacher' needs a teacher to train, got the run {teacher}")
 
 
 @dataclass(frozen=True)
 class _Teacher:
-    """Teacher models, trained or not yet; `new` says how to train the one that is not."""
+    """Teachers of finished runs; or a recipe of one to train, and its model without numbers."""
 
-    built: Sequence[CTRModel]
-    new: NewModel | None
-    folders: Sequence[Path]
+    models: Sequence[CTRModel]
+    recipe: Recipe | None = None
+    runs: Sequence[Run] = ()
+
+
+def _open_teacher(
+    teacher: Recipe | str | Path | Sequence[str | Path],
+    data: PreparedData,
+    *,
+    device: str,
+    check_space: bool,
+) -> _Teacher:
+    if isinstance(teacher, Recipe):
+        bound = teacher.on(data)
+        return _Teacher([bound.blueprint()], recipe=bound)
+    folders = [teacher] if isinstance(teacher, (str, Path)) else teacher
+    runs = [Run(folder, device=device, check_space=check_space) for folder in folders]
+    return _Teacher([run.model for run in runs], runs=runs)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Work:
-    data: PreparedData
-    student: NewModel
+class _Distillation:
     config: DistillConfig
-    out: Path
-    anew: frozenset[str]
-    force: bool
-    resume: bool
-    observers: Callable[[], Sequence[Observer]]
-    say: Callable[[str], None]
-    command: Sequence[str]
-    check_space: bool
+    student: Recipe
+    teacher: _Teacher
     alone: bool
+    phases: Phases
 
-    def teacher_models(self, teacher: NewModel | str | Path | Sequence[str | Path]) -> _Teacher:
-        if isinstance(teacher, NewModel):
-            self.require_space(teacher)
-            model = new_model(self.data, teacher.name, teacher.options, seed=teacher.train.seed)
-            return _Teacher([model], teacher, [phase_folder(self.out, "teacher")])
-        named = [teacher] if isinstance(teacher, (str, Path)) else teacher
+    @property
+    def data(self) -> PreparedData:
+        return self.phases.data
+
+    @cached_property
+    def finetuning(self) -> Recipe:
+        """The last phase, without the weights that it begins with."""
+        return replace(self.student, train=self.config.finetuning(self.student.train))
+
+    def check_space(self) -> None:
+        """Make sure that all phases fit, with a teacher to train, or one that is there already."""
+        planned = self.student.blueprint()
         runs = [
-            Run(folder, device=self.student.train.device, check_space=self.check_space)
-            for folder in named
+            (planned, self.student.train, self.phases.folder(phase))
+            for phase in PHASES
+            if phase != "teacher" and (self.alone or phase != "alone")
         ]
-        self.require_space(None)
-        for run in runs:
+        if self.teacher.recipe is not None:
+            (model,), train = self.teacher.models, self.teacher.recipe.train
+            runs = [(model, train, self.phases.folder("teacher")), *runs]
+        check_runs("distillation", self.data, runs, target_bytes=LOGIT_BYTES)
+        check_disk(
+            "keeping the teacher's logits",
+            LOGIT_BYTES * (len(self.data.train) + len(self.data.valid)),
+            self.data.path,
+        )
+
+    def check_teacher(self) -> None:
+        """Make sure that the teacher's rows are the student's, and that their tables fit."""
+        for run in self.teacher.runs:
             theirs, ours = run.encoder.fingerprint, self.data.encoder.fingerprint
             if theirs != ours:
                 path = run.config.get("data", {}).get("path")
@@ -212,180 +202,111 @@ class _Work:
                     f"data it was trained on ({path}), or name a model"
                 )
             if run.config.get("data", {}).get("fingerprint") != self.data.info["fingerprint"]:
-                self.say(
+                self.phases.say(
                     f"teacher {run.folder} was trained on another preparation than "
                     f"{self.data.path}: it may have learnt from rows it is measured on here"
                 )
-        return _Teacher([run.model for run in runs], None, [run.folder for run in runs])
+        self.copies_table(self.teacher.models)
 
-    def require_space(self, teacher: NewModel | None) -> None:
-        """Make sure that all phases fit, with a teacher to train, or one that is there already."""
-        if not self.check_space:
-            return
-        train = self.student.train
-        phases = [
-            phase for phase in PHASES if phase != "teacher" and (self.alone or phase != "alone")
-        ]
-        runs = [(self.blueprint, train, phase_folder(self.out, phase)) for phase in phases]
-        if teacher is not None:
-            planned = self.planned(teacher)
-            runs = [(planned, teacher.train, phase_folder(self.out, "teacher")), *runs]
-        check_runs("distillation", self.data, runs, target_bytes=LOGIT_BYTES)
-        check_disk(
-            "keeping the teacher's logits",
-            LOGIT_BYTES * (len(self.data.train) + len(self.data.valid)),
-            self.data.path,
-        )
-
-    def check(self, teacher: _Teacher) -> None:
-        """Make sure, before any phase, that student and teacher fit and folders are ours."""
-        self.table_of(teacher.built)
+    def check_folders(self, *, force: bool) -> None:
+        """Make sure, before any phase, that all that will be written may be."""
         check_keepable(self.data)
-        written = {phase: phase_folder(self.out, phase).resolve() for phase in PHASES}
-        for folder in [] if teacher.new else teacher.folders:
-            for phase, path in written.items():
-                if folder.resolve() == path:
+        for run in self.teacher.runs:
+            for phase in PHASES:
+                if run.folder.resolve() == self.phases.folder(phase).resolve():
                     raise ValueError(
-                        f"teacher {folder} lies where phase {phase!r} would be written; "
+                        f"teacher {run.folder} lies where phase {phase!r} would be written; "
                         "give another --out"
                     )
-        for phase, path in written.items():
-            claim(path, force=True)
-            if not self.resume and phase not in self.anew:
-                refuse_unfinished(path)
-        if (self.out / METRICS).exists() and not self._may_replace(teacher):
-            claim(self.out, force=False)
+        self.phases.claim()
+        out = self.phases.out
+        if (out / METRICS).exists() and not (force or self._is_ours(out)):
+            claim(out, force=False)
 
-    def _may_replace(self, teacher: _Teacher) -> bool:
-        """Return whether a finished run in `out` is ours: of this recipe, or to be done anew."""
-        had = read_json(self.out, CONFIG)
+    def _is_ours(self, out: Path) -> bool:
+        """Return whether a finished run is a student of this recipe, or one to be done anew."""
+        had = read_json(out, CONFIG)
         distilled = had.get("distill", {})
-        if self.force or distilled.get("phase") != "finetuning":
-            return self.force
-        if "finetuning" in self.anew:
+        if distilled.get("phase") != "finetuning":
+            return False
+        if "finetuning" in self.phases.anew:
             return True
-        if teacher.new is None:
-            same_teacher = distilled.get("teacher") == fingerprint_of(teacher.built)
+        if self.teacher.recipe is None:
+            same_teacher = distilled.get("teacher") == fingerprint_of(self.teacher.models)
         else:
-            same_teacher = self._is_kept("teacher", teacher.built[0], teacher.new.train, {})
-        ours = recipe(self.blueprint, self.config.finetuning(self.student.train), {})
+            same_teacher = self.phases.is_kept("teacher", self.teacher.recipe)
         same_config = to_mapping(self.config).items() <= distilled.items()
-        return same_teacher and same_config and difference(had, ours, self.data) is None
+        return same_teacher and same_config and self.finetuning.difference(had) is None
 
-    def table_of(self, models: Sequence[CTRModel]) -> str:
-        """Return whether the student's table is a ``"copy"`` or its ``"own"``."""
-        source = self.trainer().table_source(self.blueprint, _one_or_all(models))
-        return "own" if source is None else "copy"
+    def copies_table(self, teacher: Sequence[CTRModel]) -> bool:
+        """Return whether the student's table is a copy of the teacher's."""
+        student = self.student.blueprint()
+        return self._trainer().table_source(student, _one_or_all(teacher)) is not None
 
-    def trainer(self, observers: Sequence[Observer] = ()) -> DistillationTrainer:
+    def _trainer(self, observers: Sequence[Observer] = ()) -> DistillationTrainer:
         return DistillationTrainer(self.config, train=self.student.train, observers=observers)
 
-    @cached_property
-    def blueprint(self) -> CTRModel:
-        """A student without its numbers, for its fields and options."""
-        return self.planned(self.student)
-
-    def planned(self, model: NewModel) -> CTRModel:
-        return blueprint(model.name, self.data.cardinalities, model.options, where="model options")
-
-    def new_student(self) -> CTRModel:
-        student = self.student
-        return new_model(self.data, student.name, student.options, seed=student.train.seed)
-
-    def run(self, teacher: _Teacher) -> DistillOutcome:
-        data, student = self.data, self.student
-        models = teacher.built
-        if teacher.new is not None:
-            models = [self._phase("teacher", teacher.built[0], teacher.new.train)]
-        files = [_checkpoint(folder) for folder in teacher.folders]
-        columns: list[Column] = [("teacher", models, files)]
+    def run(self) -> DistillOutcome:
+        phases, teacher = self.phases, self.teacher.models
+        folders = [run.folder for run in self.teacher.runs]
+        if self.teacher.recipe is not None:
+            teacher = [phases.trained("teacher", self.teacher.recipe)]
+            folders = [phases.folder("teacher")]
+        columns: list[Column] = [
+            ("teacher", teacher, [checkpoint_of(folder) for folder in folders])
+        ]
         if self.alone:
-            trained = self._phase("alone", self.new_student(), student.train)
-            columns.append(self._column("alone", trained))
-        described = {
-            **to_mapping(self.config),
-            "teacher": fingerprint_of(models),
-            "table": self.table_of(models),
-        }
-        distilled = self._phase(
-            "distillation",
-            self.new_student(),
-            self.config.distilling(student.train),
-            {"phase": "distillation", **described},
-            lambda model, watchers, checkpoints, resume: self.trainer(watchers).distill(
-                model, _one_or_all(models), data, checkpoints=checkpoints, resume=resume
-            ),
-        )
-        columns.append(self._column("distillation", distilled))
-        finetuned = self._phase(
-            "finetuning",
-            copy.deepcopy(distilled),
-            self.config.finetuning(student.train),
-            {"phase": "finetuning", **described, "from": fingerprint_of(distilled)},
-            lambda model, watchers, checkpoints, resume: self.trainer(watchers).finetune(
-                model, data, checkpoints=checkpoints, resume=resume
-            ),
-        )
-        columns.append(self._column("finetuning", finetuned))
-        part = "test" if len(data.test) else "valid"
-        table = compare_models(columns, getattr(data, part), what=part)
+            columns.append(phases.column("alone", phases.trained("alone", self.student)))
+        distilled = self._distilled(teacher)
+        columns.append(phases.column("distillation", distilled))
+        student = self._finetuned(distilled, teacher)
+        columns.append(phases.column("finetuning", student))
+        part = "test" if len(self.data.test) else "valid"
+        table = compare_models(columns, getattr(self.data, part), what=part)
         figures = {"rows": part, "models": [entry.to_dict() for entry in table]}
-        save_json(phase_folder(self.out) / TABLE, figures)
-        return DistillOutcome(student=finetuned.eval(), comparison=table, part=part)
+        save_json(phase_folder(phases.out) / TABLE, figures)
+        return DistillOutcome(student=student.eval(), comparison=table, part=part)
 
-    def _phase(
-        self,
-        phase: str,
-        model: CTRModel,
-        config: TrainConfig,
-        described: Mapping[str, Any] | None = None,
-        fit: Fit | None = None,
-    ) -> CTRModel:
-        """Return the phase's model: that of the finished run with this recipe, or a new one."""
-        folder = phase_folder(self.out, phase)
-        more = {"distill": dict(described)} if described else {}
-        if self._is_kept(phase, model, config, more):
-            self.say(f"{phase}: finished already, kept ({folder})")
-            return Run(folder, device=config.device, check_space=self.check_space).model
-        table = ""
-        if phase == "distillation":
-            is_copy = more["distill"]["table"] == "copy"
-            table = ", its table a copy of the teacher's" if is_copy else ", with its own table"
-        self.say(f"{phase}: {type(model).__name__}{table}")
-        (phase_folder(self.out) / TABLE).unlink(missing_ok=True)  # it was of other weights
-        return record_run(
-            self.data,
-            model,
-            fit,
-            config=config,
-            out=folder,
-            observers=self.observers(),
-            command=self.command,
-            more=more,
-            resume=self.resume and phase not in self.anew,
-        ).model
+    def _described(self, phase: str, teacher: Sequence[CTRModel]) -> dict[str, Any]:
+        return {
+            "phase": phase,
+            **to_mapping(self.config),
+            "teacher": fingerprint_of(teacher),
+            "table": "copy" if self.copies_table(teacher) else "own",
+        }
 
-    def _is_kept(
-        self, phase: str, model: CTRModel, config: TrainConfig, more: Mapping[str, Any]
-    ) -> bool:
-        """Return whether a phase is finished already, with the same recipe."""
-        folder = phase_folder(self.out, phase)
-        if phase in self.anew or not (folder / METRICS).exists():
-            return False
-        had, wanted = read_json(folder, CONFIG), recipe(model, config, more)
-        return difference(had, wanted, self.data) is None
+    def _distilled(self, teacher: Sequence[CTRModel]) -> CTRModel:
+        train = self.config.distilling(self.student.train)
+        described = self._described("distillation", teacher)
+        recipe = replace(self.student, train=train, distill=described)
+        model = self.phases.kept("distillation", recipe)
+        if model is not None:
+            return model
+        model = recipe.new_model()
+        is_copy = described["table"] == "copy"
+        note = ", its table a copy of the teacher's" if is_copy else ", with its own table"
+        with self.phases.recording("distillation", recipe, note) as run:
+            result = self._trainer(run.observers).distill(
+                model,
+                _one_or_all(teacher),
+                self.data,
+                checkpoints=run.checkpoints,
+                resume=run.resume,
+            )
+            return run.finish(model, result).model
 
-    def _column(self, phase: str, model: CTRModel) -> Column:
-        files = [_checkpoint(phase_folder(self.out, phase))]
-        return NAMES.get(phase, phase), [model], files
-
-
-def _checkpoint(folder: Path) -> Path:
-    return folder / CHECKPOINTS / "best.pt"
-
-
-def _nothing(text: str) -> None:
-    """Tell nobody."""
+    def _finetuned(self, distilled: CTRModel, teacher: Sequence[CTRModel]) -> CTRModel:
+        described = self._described("finetuning", teacher)
+        recipe = replace(self.finetuning, distill={**described, "from": fingerprint_of(distilled)})
+        model = self.phases.kept("finetuning", recipe)
+        if model is not None:
+            return model
+        model = copy.deepcopy(distilled)
+        with self.phases.recording("finetuning", recipe) as run:
+            result = self._trainer(run.observers).finetune(
+                model, self.data, checkpoints=run.checkpoints, resume=run.resume
+            )
+            return run.finish(model, result).model
 
 
 def _one_or_all(models: Sequence[CTRModel]) -> CTRModel | Sequence[CTRModel]:

@@ -1,4 +1,4 @@
-"""Serving: a run folder is written by `train_run`, and `Run` scores raw rows with it."""
+"""A run folder: written by `train_run` while a model is trained, opened as `Run` to score rows."""
 
 from ctrkit.runs.folder import (
     CHECKPOINTS,
@@ -11,17 +11,8 @@ from ctrkit.runs.folder import (
     refuse_unfinished,
     remove_remains,
 )
-from ctrkit.runs.record import (
-    Fit,
-    Outcome,
-    check_parts,
-    difference,
-    new_model,
-    recipe,
-    record_run,
-    train_run,
-    versions,
-)
+from ctrkit.runs.recipe import Recipe, versions
+from ctrkit.runs.record import Outcome, Recording, check_parts, recording, train_run
 from ctrkit.runs.run import Run
 from ctrkit.runs.space import check_runs
 
@@ -30,18 +21,16 @@ __all__ = [
     "CONFIG",
     "DATA",
     "METRICS",
-    "Fit",
     "Outcome",
+    "Recipe",
+    "Recording",
     "Run",
     "check_parts",
     "check_runs",
     "claim",
-    "difference",
     "is_finished",
-    "new_model",
     "read_json",
-    "recipe",
-    "record_run",
+    "recording",
     "refuse_unfinished",
     "remove_remains",
     "train_run",

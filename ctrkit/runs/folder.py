@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ctrkit.data import VOCABULARY_FOLDER
-from ctrkit.fields import FieldShape
 from ctrkit.files import final_name, load_json, part_of, remove_left_overs
-from ctrkit.options import from_mapping, shown
+from ctrkit.options import shown
 from ctrkit.training import remove_unfinished, unfinished
 
 FORMAT_VERSION = 1
@@ -99,20 +98,3 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
                 f"{path} is damaged: {section} must be an object, got {shown(content[section])}"
             )
     return content
-
-
-def shape_to_json(entry: int | FieldShape) -> Any:
-    """Return a field's shape as plain data: a number where that says it all."""
-    return vars(entry) if isinstance(entry, FieldShape) else int(entry)
-
-
-def shape_from_json(entry: Any) -> int | FieldShape:
-    """Return what `shape_to_json` was given.
-
-    Raises:
-        TypeError, ValueError: if `entry` is nothing that it returns.
-    """
-    shape = from_mapping(
-        FieldShape, entry if isinstance(entry, dict) else {"cardinality": entry}, where="a field"
-    )
-    return shape if isinstance(entry, dict) else shape.cardinality

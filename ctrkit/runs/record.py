@@ -1,37 +1,21 @@
-"""One training run from prepared data to a run folder."""
+"""A run folder, written while a model is trained."""
 
 from __future__ import annotations
 
-import json
-import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import torch
-
-from ctrkit import __version__
 from ctrkit.data import PreparedData
 from ctrkit.files import only_writer, save_json
-from ctrkit.models import MODELS, CTRModel, blueprint, build_model
-from ctrkit.options import printable, shortened, shown, to_mapping
+from ctrkit.models import CTRModel
 from ctrkit.runs.finite import measure
-from ctrkit.runs.fit import check_fits_memory
-from ctrkit.runs.folder import (
-    CHECKPOINTS,
-    CONFIG,
-    FORMAT_VERSION,
-    METRICS,
-    claim,
-    read_json,
-    shape_to_json,
-)
+from ctrkit.runs.folder import CHECKPOINTS, CONFIG, METRICS, claim, read_json
+from ctrkit.runs.recipe import Recipe
 from ctrkit.runs.space import check_runs
 from ctrkit.training import (
-    CHECKPOINT_OPTIONS,
     History,
     Metrics,
     Observer,
@@ -46,14 +30,10 @@ from ctrkit.training import (
     unfinished,
 )
 
-Fit = Callable[[CTRModel, Sequence[Observer], Path, bool], TrainResult]
-"""Fits a model in place, given who is told how it goes, a folder for checkpoints, and whether to
-go on from the last of them."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What `train_run` returns: the model with its best weights, and how it did."""
+    """What a recorded run leaves: the model with its best weights, and how it did."""
 
     model: CTRModel
     result: TrainResult
@@ -85,7 +65,7 @@ def train_run(
         model_options: keywords of the model.
         config: options of the training.
         out: the run's folder.
-        observers: who is told how it goes.
+        observers: callbacks that are told about progress.
         command: the command line, for ``config.json``.
         force: replace a finished run, or one that could go on.
         resume: go on from the last checkpoint in the folder, where there is one.
@@ -100,21 +80,20 @@ def train_run(
         FloatingPointError: if the loss is not finite; or if the score of a validation or test row
             is not, after the run is written with its other figures.
     """
-    config = config or TrainConfig()
-    claim(Path(out), force=force, resume=resume)
+    out = Path(out)
+    claim(out, force=force, resume=resume)
     check_parts(data)
+    plan = Recipe(model=model, options=model_options or {}, train=config or TrainConfig())
+    recipe = plan.on(data)
     if check_space:
-        planned = blueprint(model, data.cardinalities, model_options or {}, where="model options")
-        check_runs("training", data, [(planned, config, Path(out))])
-    return record_run(
-        data,
-        new_model(data, model, model_options, seed=config.seed),
-        config=config,
-        out=Path(out),
-        observers=observers,
-        command=command,
-        resume=resume,
-    )
+        check_runs("training", data, [(recipe.blueprint(), recipe.train, out)])
+    new = recipe.new_model()
+    with recording(out, recipe, data, observers=observers, command=command, resume=resume) as run:
+        trainer = Trainer(recipe.train, observers=run.observers)
+        result = trainer.fit(
+            new, data.train, data.valid, checkpoints=run.checkpoints, resume=run.resume
+        )
+        return run.finish(new, result)
 
 
 def check_parts(data: PreparedData) -> None:
@@ -129,187 +108,105 @@ def check_parts(data: PreparedData) -> None:
         require_both_classes("test rows", data.test)
 
 
-def new_model(
-    data: PreparedData, name: str, options: Mapping[str, Any] | None, *, seed: int
-) -> CTRModel:
-    """Return a new model for the data's fields; the seed alone decides its start."""
-    check_fits_memory(name, data.cardinalities, options or {})
-    torch.manual_seed(seed)
-    return build_model(name, data.cardinalities, options or {}, where="model options")
-
-
-def record_run(
-    data: PreparedData,
-    model: CTRModel,
-    fit: Fit | None = None,
-    *,
-    config: TrainConfig,
+@contextmanager
+def recording(
     out: Path,
+    recipe: Recipe,
+    data: PreparedData,
+    *,
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
-    more: Mapping[str, Any] | None = None,
     resume: bool = False,
-) -> Outcome:
-    """Fit a model, evaluate it and write the run folder, which is claimed already.
+) -> Iterator[Recording]:
+    """Write the folder of a run while a block trains its model; only this process may.
+
+    The block ends with `Recording.finish`; left before, the run is unfinished.
 
     Args:
+        out: the run's folder, which is claimed already.
+        recipe: what the run is made of, bound to the rows.
         data: prepared rows, see `check_parts`.
-        model: what is fitted.
-        fit: how it is fitted; plain training on the data if not given.
-        config: options of the training.
-        out: the run's folder.
-        observers: who is told how it goes.
+        observers: callbacks that are told about progress.
         command: the command line, for ``config.json``.
-        more: further sections of ``config.json``.
         resume: go on from the last checkpoint in the folder, where there is one.
 
     Raises:
         FileExistsError: if another process is writing the folder.
         ValueError: if the checkpoint is of another run.
-        FloatingPointError: see `train_run`.
     """
-    made_of = recipe(model, config, more or {})
     out.mkdir(parents=True, exist_ok=True)
     with only_writer(out):
         if resume and unfinished(out / CHECKPOINTS):
-            _check_same_run(out, made_of, data)
-            data.encoder.save(out)  # where a file of it is missing, the run could not be opened
+            other = recipe.difference(read_json(out, CONFIG))
+            if other is not None:
+                raise ValueError(
+                    f"{out} was begun with {other}; resume with the same options and data, "
+                    "give a new folder, or begin anew with --force"
+                )
         else:
-            _begin(out, made_of, data, command)
-        watchers = [_HistoryWriter(out / "history.csv"), *observers]
-        if fit is None:
-            trainer = Trainer(config, observers=watchers)
-            result = trainer.fit(
-                model, data.train, data.valid, checkpoints=out / CHECKPOINTS, resume=resume
-            )
-        else:
-            result = fit(model, watchers, out / CHECKPOINTS, resume)
-        evaluations, failed = _evaluate(model, data)
+            (out / METRICS).unlink(missing_ok=True)  # from here on the run is unfinished
+            remove_unfinished(out / CHECKPOINTS)
+            save_json(out / CONFIG, {**recipe.to_config(), "command": list(command)})
+        # When going on, too: where a file of it is missing, the run could not be opened.
+        data.encoder.save(out)
+        yield Recording(out, data, observers=observers, resume=resume)
+
+
+class Recording:
+    """A run that is being written; made by `recording`.
+
+    Attributes:
+        checkpoints: folder for the checkpoints of `Trainer.fit`.
+        resume: whether to go on from the last of them.
+        observers: those of the caller, and one that keeps ``history.csv`` up to date.
+    """
+
+    def __init__(
+        self, out: Path, data: PreparedData, *, observers: Sequence[Observer], resume: bool
+    ) -> None:
+        self.checkpoints = out / CHECKPOINTS
+        self.resume = resume
+        self.observers = [_HistoryWriter(out / "history.csv"), *observers]
+        self._out = out
+        self._data = data
+
+    def finish(self, model: CTRModel, result: TrainResult) -> Outcome:
+        """Evaluate the trained model, and write ``metrics.json``: the run is finished.
+
+        Raises:
+            FloatingPointError: if a score is not finite, after the other figures are written.
+        """
+        evaluations, failed = self._evaluate(model)
         figures = {name: metrics.to_dict() for name, metrics in evaluations.items()}
-        save_json(out / METRICS, {**figures, **result.to_dict()})
-        remove_unfinished(out / CHECKPOINTS)
+        save_json(self._out / METRICS, {**figures, **result.to_dict()})
+        remove_unfinished(self.checkpoints)
         if failed is not None:
             raise FloatingPointError(
-                f"{out} is trained and written, without some figures: {failed}"
+                f"{self._out} is trained and written, without some figures: {failed}"
             )
         return Outcome(model=model, result=result, evaluations=evaluations)
 
-
-def _evaluate(
-    model: CTRModel, data: PreparedData
-) -> tuple[dict[str, Metrics], FloatingPointError | None]:
-    """Return the figures on validation and test rows, and why those of a part are missing."""
-    found: dict[str, Metrics] = {}
-    failed = None
-    for name, rows in {"valid": data.valid, "test": data.test}.items():
-        if len(rows):
-            try:
-                found[name] = measure(model, rows, f"{name} rows of {data.path}")
-            except FloatingPointError as error:
-                failed = failed or error
-    return found, failed
+    def _evaluate(self, model: CTRModel) -> tuple[dict[str, Metrics], FloatingPointError | None]:
+        """Return the figures on validation and test rows, and why those of a part are missing."""
+        found: dict[str, Metrics] = {}
+        failed = None
+        for name, rows in {"valid": self._data.valid, "test": self._data.test}.items():
+            if len(rows):
+                try:
+                    found[name] = measure(model, rows, f"{name} rows of {self._data.path}")
+                except FloatingPointError as error:
+                    failed = failed or error
+        return found, failed
 
 
-def _begin(
-    out: Path, made_of: Mapping[str, Any], data: PreparedData, command: Sequence[str]
-) -> None:
-    """Write what a new run begins with, in place of what an earlier one has left."""
-    (out / METRICS).unlink(missing_ok=True)  # from here on the run is unfinished
-    remove_unfinished(out / CHECKPOINTS)
-    save_json(
-        out / CONFIG,
-        {
-            **made_of,
-            "data": {**data.info, "path": str(data.path)},
-            "command": list(command),
-            "versions": versions(),
-        },
-    )
-    data.encoder.save(out)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that figures may depend on."""
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "pandas": pd.__version__,
-    }
-
-
-def _check_same_run(out: Path, made_of: Mapping[str, Any], data: PreparedData) -> None:
-    other = difference(read_json(out, CONFIG), made_of, data)
-    if other is not None:
-        raise ValueError(
-            f"{out} was begun with {other}; resume with the same options and data, "
-            "give a new folder, or begin anew with --force"
-        )
-
-
-def difference(
-    had: Mapping[str, Any], made_of: Mapping[str, Any], data: PreparedData
-) -> str | None:
-    """Return where a ``config.json`` differs from a recipe and rows, None if they are the same.
-
-    Options that change nothing that is learnt may differ.
-    """
-    rows = had.get("data")
-    if not isinstance(rows, dict) or rows.get("fingerprint") != data.info["fingerprint"]:
-        return f"other rows than those of {data.path}"
-    wanted = json.loads(json.dumps(made_of))
-    for section, ours in wanted.items():
-        theirs = had.get(section)
-        if not isinstance(ours, dict) or not isinstance(theirs, dict):
-            if theirs != ours:
-                return f"{section} {shown(theirs)}, not {shown(ours)}"
-            continue
-        if section == "train":  # a run before there was an option had what is now its default
-            theirs = {**to_mapping(TrainConfig()), **theirs}
-        for name in [*ours, *(theirs.keys() - ours.keys())]:
-            if theirs.get(name) != ours.get(name) and name not in CHECKPOINT_OPTIONS:
-                values = f"{shown(theirs.get(name))}, not {shown(ours.get(name))}"
-                return f"{section} {printable(shortened(name))} {values}"
-    return None
-
-
-def recipe(model: CTRModel, config: TrainConfig, more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a run is made of as plain data: on the same rows, it gives the same run."""
-    name = next((key for key, kind in MODELS.items() if type(model) is kind), None)
-    if name is None:
-        raise ValueError(
-            f"model must be one of MODELS to be opened again, got a {type(model).__name__}"
-        )
-    return {
-        "format_version": FORMAT_VERSION,
-        "ctrkit": __version__,
-        "model": {
-            "name": name,
-            "options": model.options(),
-            "cardinalities": [shape_to_json(entry) for entry in model.cardinalities],
-        },
-        "train": to_mapping(config),
-        **more,
-    }
-
-
-class _HistoryWriter:
+class _HistoryWriter(Observer):
     """Keeps ``history.csv`` up to date while a run goes on."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records: list[Record] = []
 
-    def on_start(self, *, total_steps: int, num_rows: int, done_rows: int) -> None:
-        """Do nothing."""
-
-    def on_step(self, *, step: int, rows: int, loss: float | None) -> None:
-        """Do nothing."""
-
     def on_validation(self, record: Record) -> None:
         """Write all records so far."""
         self.records.append(record)
         History(tuple(self.records)).save(self.path)
-
-    def on_end(self) -> None:
-        """Do nothing."""

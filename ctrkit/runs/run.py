@@ -18,7 +18,6 @@ from ctrkit.data import (
     Rows,
     SkippedRows,
     check_frame,
-    entry_of,
     read_rows,
 )
 from ctrkit.files import part_of
@@ -32,8 +31,8 @@ from ctrkit.runs.folder import (
     FORMAT_VERSION,
     METRICS,
     read_json,
-    shape_from_json,
 )
+from ctrkit.runs.recipe import Recipe
 from ctrkit.runs.skipped_scores import SkippedScores
 from ctrkit.training import (
     SCORED_ROW_BYTES,
@@ -92,16 +91,11 @@ class Run:
 
     def _load_model(self) -> CTRModel:
         where = self.folder / CONFIG
-        name = entry_of(self.config, "model", "name", where=where, kind=str)
-        options = entry_of(self.config, "model", "options", where=where, kind=dict)
-        entries = entry_of(self.config, "model", "cardinalities", where=where, kind=list)
+        recipe = Recipe.of_model(self.config, where=where)
         try:
-            if len(entries) != len(self.encoder.field_names):  # there may be millions
+            if recipe.fields != tuple(self.encoder.cardinalities):
                 raise ValueError("its fields must be those of the schema beside it")
-            fields = tuple(shape_from_json(entry) for entry in entries)
-            if fields != tuple(self.encoder.cardinalities):
-                raise ValueError("its fields must be those of the schema beside it")
-            planned = blueprint(name, fields, options, where="model")
+            planned = blueprint(recipe.model, recipe.fields, recipe.options, where="model")
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where} must describe the model of this run: {error}") from error
         if self._check_space:
@@ -111,7 +105,7 @@ class Run:
             raise FileNotFoundError(f"{self.folder} is no whole run: it has no {path.name}")
         # Before the model is built: what a stranger's options ask for, the file must hold.
         weights = load_weights(path, planned)
-        model = build_model(name, fields, options, where=f"{where}: model")
+        model = build_model(recipe.model, recipe.fields, recipe.options, where=f"{where}: model")
         model.load_state_dict(weights)
         check_finite_weights(path, model)
         return model

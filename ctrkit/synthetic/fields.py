@@ -120,15 +120,15 @@ def _draw_slots(generator: np.random.Generator, num_rows: int) -> Entries:
     return generator.integers(0, NUM_SLOTS, num_rows, dtype=np.uint16)
 
 
-def _categorical(
+def categorical(
     name: str,
-    seed: int,
-    *,
     head: int | Sequence[int],
     skew: float,
     shift: float = 1.0,
     tail: float = 0.0,
     size: int = 0,
+    *,
+    seed: int,
     start: float,
     cohort: str = "",
 ) -> GeneratedColumn:
@@ -159,7 +159,7 @@ def _categorical(
     )
 
 
-def _integer(
+def integer(
     name: str,
     *,
     median: float,
@@ -186,132 +186,3 @@ def _integer(
         cohort=cohort,
         tail=None,
     )
-
-
-def criteo_layout(seed: int, tail_start: float) -> LogLayout:
-    """Return the 13 integers and 26 categorical columns of a Criteo log."""
-    missing_rates = {
-        "I1 I10": 0.45,
-        "I3": 0.21,
-        "I4 I13": 0.21,
-        "I5": 0.026,
-        "I6": 0.22,
-        "I7 I9 I11": 0.043,
-        "I12": 0.76,
-        "C3 C4 C12 C16 C21 C24": 0.034,
-        "C6": 0.12,
-        "C19 C20 C25 C26": 0.44,
-        "C22": 0.76,
-    }
-    cohorts = {name: cohort for cohort in missing_rates for name in cohort.split()}
-
-    def integer(
-        name: str, median: float, ninetieth: float, largest: int, negative: float = 0.0
-    ) -> GeneratedColumn:
-        return _integer(
-            name,
-            median=median,
-            ninetieth=ninetieth,
-            largest=largest,
-            negative=negative,
-            cohort=cohorts.get(name, ""),
-        )
-
-    def category(
-        name: str, head: int, skew: float, shift: float = 1.0, tail: float = 0.0, size: int = 0
-    ) -> GeneratedColumn:
-        return _categorical(
-            name,
-            seed,
-            head=head,
-            skew=skew,
-            shift=shift,
-            tail=tail,
-            size=size,
-            start=tail_start,
-            cohort=cohorts.get(name, ""),
-        )
-
-    fields = (
-        integer("I1", 1, 9, 5_775),
-        integer("I2", 5, 190, 257_675, negative=0.10),
-        integer("I3", 6, 44, 65_535),
-        integer("I4", 4, 18, 969),
-        integer("I5", 2_805, 34_000, 23_159_456),
-        integer("I6", 32, 278, 431_037),
-        integer("I7", 3, 34, 56_311),
-        integer("I8", 7, 34, 6_047),
-        integer("I9", 38, 260, 29_019),
-        integer("I10", 1.05, 1.78, 11),
-        integer("I11", 1, 6, 231),
-        integer("I12", 0.4, 2, 4_008),
-        integer("I13", 4, 21, 7_393),
-        category("C1", 60, 1.5, 1, 0.01, 1_460),
-        category("C2", 100, 0.8, 2, 0.005, 583),
-        category("C3", 80, 0.7, 1, 0.60, 10_131_227),
-        category("C4", 100, 0.8, 1, 0.40, 2_202_608),
-        category("C5", 20, 2.0, 1, 0.005, 305),
-        category("C6", 8, 1.2, 1, 0.001, 24),
-        category("C7", 100, 0.5, 3, 0.06, 12_517),
-        category("C8", 40, 1.8, 1, 0.01, 633),
-        category("C9", 3, 3.2),
-        category("C10", 80, 1.1, 1, 0.20, 93_145),
-        category("C11", 100, 0.6, 1, 0.03, 5_683),
-        category("C12", 80, 0.7, 1, 0.55, 8_351_593),
-        category("C13", 100, 0.6, 1, 0.015, 3_194),
-        category("C14", 27, 1.3),
-        category("C15", 100, 0.5, 3, 0.06, 14_992),
-        category("C16", 80, 0.7, 1, 0.50, 5_461_306),
-        category("C17", 10, 1.2),
-        category("C18", 100, 0.7, 1, 0.03, 5_652),
-        category("C19", 60, 1.6, 1, 0.02, 2_173),
-        category("C20", 3, 0.05),
-        category("C21", 80, 0.7, 1, 0.52, 7_046_547),
-        category("C22", 8, 1.8, 1, 0.001, 18),
-        category("C23", 14, 1.2),
-        category("C24", 80, 0.8, 1, 0.30, 286_181),
-        category("C25", 40, 0.8, 1, 0.01, 105),
-        category("C26", 80, 0.8, 1, 0.35, 142_572),
-    )
-    return LogLayout(fields=fields, missing_rates=missing_rates)
-
-
-def avazu_layout(seed: int, tail_start: float) -> LogLayout:
-    """Return the columns of an Avazu log after id, click and hour."""
-
-    def category(
-        name: str,
-        head: int | Sequence[int],
-        skew: float,
-        shift: float = 1.0,
-        tail: float = 0.0,
-        size: int = 0,
-    ) -> GeneratedColumn:
-        return _categorical(
-            name, seed, head=head, skew=skew, shift=shift, tail=tail, size=size, start=tail_start
-        )
-
-    fields = (
-        category("C1", [1005, 1002, 1010, 1012, 1007, 1001, 1008], 3.5),
-        category("banner_pos", [0, 1, 7, 2, 4, 5, 3], 2.0),
-        category("site_id", 150, 1.1, 1, 0.05, 4_737),
-        category("site_domain", 120, 1.2, 1, 0.04, 7_745),
-        category("site_category", 26, 1.3),
-        category("app_id", 120, 1.5, 1, 0.08, 8_552),
-        category("app_domain", 30, 1.8, 1, 0.01, 559),
-        category("app_category", 36, 1.7),
-        category("device_id", 2, 8.0, 1, 0.18, 2_686_408),
-        category("device_ip", 100, 0.4, 1, 0.93, 6_729_486),
-        category("device_model", 250, 0.7, 1, 0.25, 8_251),
-        category("device_type", [1, 0, 4, 5, 2], 3.5),
-        category("device_conn_type", [0, 2, 3, 5], 3.0),
-        category("C14", range(375, 375 + 9 * 2_600, 9), 0.9, 2),
-        category("C15", [320, 300, 216, 728, 120, 1024, 480, 768], 3.8),
-        category("C16", [50, 250, 36, 480, 90, 20, 768, 320, 1024], 3.8),
-        category("C17", range(112, 112 + 6 * 435, 6), 0.9, 1),
-        category("C18", [0, 3, 2, 1], 0.8),
-        category("C19", range(33, 33 + 27 * 68, 27), 1.3),
-        category("C20", [-1, *range(100_000, 100_171)], 1.0),
-        category("C21", range(1, 241, 4), 0.9),
-    )
-    return LogLayout(fields=fields, missing_rates={})

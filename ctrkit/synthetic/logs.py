@@ -40,7 +40,8 @@ import pandas as pd
 from ctrkit.files import atomic_write
 from ctrkit.options import check_choice, check_not_negative, check_positive
 from ctrkit.rows import Labels
-from ctrkit.synthetic.fields import Entries, avazu_layout, criteo_layout
+from ctrkit.synthetic.fields import Entries
+from ctrkit.synthetic.layouts import avazu_layout, criteo_layout
 from ctrkit.synthetic.planted import PlantedTruth, SyntheticConfig
 from ctrkit.synthetic.text_matrix import TextCodes, TextMatrix, four_digit_tokens, text_tokens
 

@@ -1,14 +1,15 @@
-"""Observer: who is told how a run goes."""
+"""Observer: callbacks that are told about progress."""
 
 from __future__ import annotations
-
-from typing import Protocol
 
 from ctrkit.training.history import Record
 
 
-class Observer(Protocol):
-    """Is told how a run goes: a progress bar, a TensorBoard writer, a notebook's live plot."""
+class Observer:
+    """Is told about the progress of a run: a progress bar, a TensorBoard writer, a live plot.
+
+    Inherit from it to write only the methods that you need; the others do nothing.
+    """
 
     def on_start(self, *, total_steps: int, num_rows: int, done_rows: int) -> None:
         """Say that training begins, for at most `total_steps` steps.

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ctrkit.training.history import Record
+from ctrkit.training.observer import Observer
 
 
-class TensorBoardWriter:
+class TensorBoardWriter(Observer):
     """Writes the loss of steps and the records of validations as TensorBoard events.
 
     Args:
@@ -26,9 +27,6 @@ class TensorBoardWriter:
                 "TensorBoard is not installed; pip install 'ctrkit[tensorboard]'"
             ) from error
         self._writer = SummaryWriter(str(folder))
-
-    def on_start(self, *, total_steps: int, num_rows: int, done_rows: int) -> None:
-        """Do nothing."""
 
     def on_step(self, *, step: int, rows: int, loss: float | None) -> None:
         """Write the loss where it was read."""

@@ -110,7 +110,7 @@ def test_mistakes(run, tmp_path, capsys):
     write_json(path, config)
     message = error_of(["train", "--like", str(tmp_path / "old"), *out], capsys)
     assert "old does not hold its rows, which were in 'gone'; give the prepared" in message
-    config["distill"] = {}
+    config["distill"] = {"phase": "finetuning"}
     write_json(path, config)
     message = error_of(["train", "--like", str(tmp_path / "old"), *out], capsys)
     assert "got a distilled student" in message

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from ctrkit.cli.arguments import whole_number
+from ctrkit.cli.bars import PrepareBar
 from ctrkit.cli.console import show
 from ctrkit.cli.paths import folder_path
-from ctrkit.cli.progress import PrepareBar, TrainingBar
+from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.tables import aligned, comparison_table
-from ctrkit.data import prepare
-from ctrkit.distill import NewModel, distill_run
+from ctrkit.data import PreparedData, prepare
+from ctrkit.distill import distill_run
 from ctrkit.options import check_positive
-from ctrkit.runs import Run, train_run
+from ctrkit.runs import Recipe, Run, train_run
 from ctrkit.synthetic import best_scores, generate
 from ctrkit.training import TrainConfig
 
@@ -62,7 +63,13 @@ def run(arguments: argparse.Namespace) -> None:
     show(f"1. A Criteo-format log of {rows:,} rows, whose true click probabilities are known")
     log = generate(raw, rows=rows, seed=arguments.seed, probabilities=out / "truth.npy")
     show(f"   {raw}: {log.clicks / rows:.1%} clicks\n")
+    data = _prepared(raw, out, rows)
+    _train(data, out, arguments.seed)
+    _distil(data, out, arguments.seed)
+    _predict(raw, out)
 
+
+def _prepared(raw: Path, out: Path, rows: int) -> PreparedData:
     show("2. ctrkit prepare: split, vocabulary of the training rows, memory-mapped arrays")
     began = time.perf_counter()
     with PrepareBar() as bar:
@@ -70,11 +77,14 @@ def run(arguments: argparse.Namespace) -> None:
             raw, format="criteo", split="last", out=out / "data", force=True, progress=bar
         )
     show(f"   {data}, {rows / (time.perf_counter() - began):,.0f} rows/s\n")
+    return data
 
+
+def _train(data: PreparedData, out: Path, seed: int) -> None:
     show("3. ctrkit train: EulerNet")
     outcome = train_run(
         data,
-        config=TrainConfig(seed=arguments.seed),
+        config=TrainConfig(seed=seed),
         out=out / "eulernet",
         observers=[TrainingBar()],
         force=True,
@@ -89,14 +99,16 @@ def run(arguments: argparse.Namespace) -> None:
     lines.append(["the truth itself", f"{best.auc:.4f}", f"{best.logloss:.4f}"])
     show(aligned(lines))
 
+
+def _distil(data: PreparedData, out: Path, seed: int) -> None:
     show("\n5. ctrkit distill: a small DAGFM learns EulerNet's logits, then goes on alone")
     distilled = distill_run(
         data,
         teacher=[out / "eulernet"],
-        student=NewModel(
-            name="dagfm",
+        student=Recipe(
+            model="dagfm",
             options={"interaction": "outer"},
-            train=TrainConfig(seed=arguments.seed),
+            train=TrainConfig(seed=seed),
         ),
         out=out / "dagfm",
         observers=lambda: [TrainingBar()],
@@ -105,6 +117,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
     show(f"\n{comparison_table(distilled.comparison)}")
 
+
+def _predict(raw: Path, out: Path) -> None:
     show("\n6. ctrkit predict: click probabilities of raw rows, by the run folder alone")
     sample = out / "new_rows.txt"
     with raw.open(encoding="ascii") as source:

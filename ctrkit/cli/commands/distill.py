@@ -15,10 +15,10 @@ from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.resume import add_resume
 from ctrkit.cli.tables import comparison_table
 from ctrkit.data import PrepareConfig
-from ctrkit.distill import PHASES, DistillConfig, NewModel, distill_run, phase_folder
+from ctrkit.distill import PHASES, DistillConfig, distill_run, phase_folder
 from ctrkit.models import MODELS, model_options
 from ctrkit.options import check_choice, from_mapping
-from ctrkit.runs import DATA, METRICS, claim, read_json
+from ctrkit.runs import DATA, METRICS, Recipe, claim, read_json
 from ctrkit.training import TrainConfig
 
 DEFAULT_STUDENT = "dagfm"
@@ -77,11 +77,11 @@ def run(arguments: argparse.Namespace) -> None:
         "data": PrepareConfig,
     }
     options = collect(sections, arguments, settings)
-    student = NewModel(name=name, options=vars(options["model"]), train=options["train"])
+    student = Recipe(model=name, options=vars(options["model"]), train=options["train"])
     teacher = teacher_of(arguments, student.train)
-    for model in (student, teacher):
-        if isinstance(model, NewModel):
-            refuse_early(model.name, model.options, model.train)
+    for recipe in (student, teacher):
+        if isinstance(recipe, Recipe):
+            refuse_early(recipe.model, recipe.options, recipe.train)
     out: Path = arguments.out
     check_folder("--out", out)
     check_folder("--out", phase_folder(out))
@@ -113,9 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
     say(f"run written to {out}")
 
 
-def teacher_of(
-    arguments: argparse.Namespace, train: TrainConfig
-) -> NewModel | Sequence[str | Path]:
+def teacher_of(arguments: argparse.Namespace, train: TrainConfig) -> Recipe | Sequence[str | Path]:
     """Return the runs that were named, or the model that is to be trained; a folder is a run.
 
     Raises:
@@ -141,7 +139,7 @@ def teacher_of(
         raise FileNotFoundError(f"--teacher {named[0]}: there is no such folder of a run")
     check_choice("teacher", named[0], MODELS)
     if arguments.teacher_config is None:
-        return NewModel(name=named[0], train=train)
+        return Recipe(model=named[0], train=train)
     settings = read_settings(arguments.teacher_config, ["model", "train"])
     model = settings.get("model", {})
     if model.pop("name", named[0]) != named[0]:
@@ -151,8 +149,8 @@ def teacher_of(
         )
     # Seed and device are those of the student, unless the file has its own.
     shared = {"seed": train.seed, "device": train.device}
-    return NewModel(
-        name=named[0],
+    return Recipe(
+        model=named[0],
         options=model,
         train=from_mapping(
             TrainConfig,

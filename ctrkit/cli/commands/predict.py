@@ -7,12 +7,12 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 from ctrkit.cli.arguments import whole_number
+from ctrkit.cli.bars import RowsBar
 from ctrkit.cli.console import say
 from ctrkit.cli.decimals import decimal_lines
 from ctrkit.cli.inputs import add_check_space, add_reading, skipping, tell_skipped
 from ctrkit.cli.outputs import called, check_output, opened_output, streams
 from ctrkit.cli.paths import file_path, path
-from ctrkit.cli.progress import RowsBar
 from ctrkit.data import SKIPPED_FILE, remove_list
 from ctrkit.runs import Run
 

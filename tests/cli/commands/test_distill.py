@@ -322,7 +322,10 @@ def test_a_table_that_does_not_fit_is_named_before_any_training(teacher, tmp_pat
             ["--teacher", "runs/crossnet"],
             "--teacher runs/crossnet: there is no such folder",
         ),
-        (["--teacher", "crossnet", "--restart", "alone", "--no-alone"], "exclude each other"),
+        (
+            ["--teacher", "crossnet", "--restart", "alone", "--no-alone"],
+            "needs the student trained alone",
+        ),
         (
             ["--teacher", "crossnet", "--kd-weight", "inf"],
             "argument --kd-weight: must be a number or none, got 'inf'",
