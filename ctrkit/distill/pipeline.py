@@ -1,4 +1,10 @@
-"""One distillation from prepared data to the student's run folder, phase by phase."""
+"""One distillation from prepared data to the student's run folder, phase by phase.
+
+``OUT`` becomes the student's run, which is like any other; beside it, ``OUT.phases/`` holds a run
+for each other phase, ``teacher`` (if it was trained here), ``alone`` and ``distilled``, and the
+table. A finished phase with the same recipe is kept, so that a call after an interruption goes on
+where it was.
+"""
 
 from __future__ import annotations
 
@@ -57,17 +63,12 @@ def distill_run(
 ) -> DistillOutcome:
     """Train or take a teacher, distil a student, fine-tune it, and measure all of them.
 
-    `out` becomes the student's run, which is like any other; beside it, ``OUT.phases/`` holds a
-    run for each other phase, ``teacher`` (if it was trained here), ``alone`` and ``distilled``,
-    and the table. A finished phase with the same recipe is kept, so that a call after an
-    interruption goes on where it was.
-
     Args:
         data: prepared rows.
         teacher: what to train, or the run folder of a finished teacher; several are an ensemble.
         student: the student and the options of its training.
         config: options of the distillation.
-        out: folder of the student's run.
+        out: folder of the student's run; the other phases lie in ``OUT.phases/`` beside it.
         alone: train the student without a teacher as well, for comparison.
         restart: one of `PHASES`, to do anew though it is finished, with those built on it.
         observers: makes the callbacks that are told about the progress of a phase.
@@ -80,35 +81,29 @@ def distill_run(
     Raises:
         SpaceError: if more memory or disk is needed than is free.
         FileExistsError: if `out` holds something else, or another finished run.
-        ValueError: if an option is wrong, a teacher is of another schema, or lies where this would
-            write, student and teacher do not fit, or there are no rows to measure on.
+        ValueError: if an option, a teacher or its folder does not fit, or rows are missing.
         OSError: if the teacher's logits cannot be kept beside the data.
         FloatingPointError: if the loss is not finite.
     """
     _check_restart(restart, teacher, alone=alone)
     _check_rows(data)
-    device = student.train.device
-    work = _Distillation(
-        config=config or DistillConfig(),
-        student=student.on(data),
-        teacher=_open_teacher(teacher, data, device=device, check_space=check_space),
-        alone=alone,
-        phases=Phases(
-            data=data,
-            out=Path(out),
-            anew=frozenset(PHASES if force else PHASES[restart] if restart else ()),
-            resume=resume,
-            observers=observers,
-            say=say,
-            command=command,
-            check_space=check_space,
-        ),
+    opened = _open_teacher(teacher, data, student.train.device, check_space=check_space)
+    phases = Phases(
+        data=data,
+        out=Path(out),
+        anew=frozenset(PHASES if force else PHASES[restart] if restart else ()),
+        resume=resume,
+        observers=observers,
+        say=say,
+        command=command,
+        check_space=check_space,
     )
+    work = _Distillation(config or DistillConfig(), student.on(data), phases, alone=alone)
     if check_space:
-        work.check_space()
-    work.check_teacher()
-    work.check_folders(force=force)
-    return work.run()
+        work.check_space(opened)
+    work.check_teacher(opened)
+    work.check_folders(opened, force=force)
+    return work.run(opened)
 
 
 def _check_rows(data: PreparedData) -> None:
@@ -143,8 +138,8 @@ class _Teacher:
 def _open_teacher(
     teacher: Recipe | str | Path | Sequence[str | Path],
     data: PreparedData,
-    *,
     device: str,
+    *,
     check_space: bool,
 ) -> _Teacher:
     if isinstance(teacher, Recipe):
@@ -155,13 +150,12 @@ def _open_teacher(
     return _Teacher([run.model for run in runs], runs=runs)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Distillation:
     config: DistillConfig
     student: Recipe
-    teacher: _Teacher
-    alone: bool
     phases: Phases
+    alone: bool
 
     @property
     def data(self) -> PreparedData:
@@ -172,7 +166,7 @@ class _Distillation:
         """The last phase, without the weights that it begins with."""
         return replace(self.student, train=self.config.finetuning(self.student.train))
 
-    def check_space(self) -> None:
+    def check_space(self, teacher: _Teacher) -> None:
         """Make sure that all phases fit, with a teacher to train, or one that is there already."""
         planned = self.student.blueprint()
         runs = [
@@ -180,8 +174,8 @@ class _Distillation:
             for phase in PHASES
             if phase != "teacher" and (self.alone or phase != "alone")
         ]
-        if self.teacher.recipe is not None:
-            (model,), train = self.teacher.models, self.teacher.recipe.train
+        if teacher.recipe is not None:
+            (model,), train = teacher.models, teacher.recipe.train
             runs = [(model, train, self.phases.folder("teacher")), *runs]
         check_runs("distillation", self.data, runs, target_bytes=LOGIT_BYTES)
         check_disk(
@@ -190,9 +184,9 @@ class _Distillation:
             self.data.path,
         )
 
-    def check_teacher(self) -> None:
+    def check_teacher(self, teacher: _Teacher) -> None:
         """Make sure that the teacher's rows are the student's, and that their tables fit."""
-        for run in self.teacher.runs:
+        for run in teacher.runs:
             theirs, ours = run.encoder.fingerprint, self.data.encoder.fingerprint
             if theirs != ours:
                 path = run.config.get("data", {}).get("path")
@@ -206,12 +200,12 @@ class _Distillation:
                     f"teacher {run.folder} was trained on another preparation than "
                     f"{self.data.path}: it may have learnt from rows it is measured on here"
                 )
-        self.copies_table(self.teacher.models)
+        self.copies_table(teacher.models)
 
-    def check_folders(self, *, force: bool) -> None:
+    def check_folders(self, teacher: _Teacher, *, force: bool) -> None:
         """Make sure, before any phase, that all that will be written may be."""
         check_keepable(self.data)
-        for run in self.teacher.runs:
+        for run in teacher.runs:
             for phase in PHASES:
                 if run.folder.resolve() == self.phases.folder(phase).resolve():
                     raise ValueError(
@@ -220,10 +214,10 @@ class _Distillation:
                     )
         self.phases.claim()
         out = self.phases.out
-        if (out / METRICS).exists() and not (force or self._is_ours(out)):
+        if (out / METRICS).exists() and not (force or self._is_ours(out, teacher)):
             claim(out, force=False)
 
-    def _is_ours(self, out: Path) -> bool:
+    def _is_ours(self, out: Path, teacher: _Teacher) -> bool:
         """Return whether a finished run is a student of this recipe, or one to be done anew."""
         had = read_json(out, CONFIG)
         distilled = had.get("distill", {})
@@ -231,10 +225,10 @@ class _Distillation:
             return False
         if "finetuning" in self.phases.anew:
             return True
-        if self.teacher.recipe is None:
-            same_teacher = distilled.get("teacher") == fingerprint_of(self.teacher.models)
+        if teacher.recipe is None:
+            same_teacher = distilled.get("teacher") == fingerprint_of(teacher.models)
         else:
-            same_teacher = self.phases.is_kept("teacher", self.teacher.recipe)
+            same_teacher = self.phases.is_kept("teacher", teacher.recipe)
         same_config = to_mapping(self.config).items() <= distilled.items()
         return same_teacher and same_config and self.finetuning.difference(had) is None
 
@@ -246,20 +240,20 @@ class _Distillation:
     def _trainer(self, observers: Sequence[Observer] = ()) -> DistillationTrainer:
         return DistillationTrainer(self.config, train=self.student.train, observers=observers)
 
-    def run(self) -> DistillOutcome:
-        phases, teacher = self.phases, self.teacher.models
-        folders = [run.folder for run in self.teacher.runs]
-        if self.teacher.recipe is not None:
-            teacher = [phases.trained("teacher", self.teacher.recipe)]
+    def run(self, teacher: _Teacher) -> DistillOutcome:
+        phases, models = self.phases, teacher.models
+        folders = [run.folder for run in teacher.runs]
+        if teacher.recipe is not None:
+            models = [phases.trained("teacher", teacher.recipe)]
             folders = [phases.folder("teacher")]
         columns: list[Column] = [
             ("teacher", teacher, [checkpoint_of(folder) for folder in folders])
         ]
         if self.alone:
             columns.append(phases.column("alone", phases.trained("alone", self.student)))
-        distilled = self._distilled(teacher)
+        distilled = self._distilled(models)
         columns.append(phases.column("distillation", distilled))
-        student = self._finetuned(distilled, teacher)
+        student = self._finetuned(distilled, models)
         columns.append(phases.column("finetuning", student))
         part = "test" if len(self.data.test) else "valid"
         table = compare_models(columns, getattr(self.data, part), what=part)
