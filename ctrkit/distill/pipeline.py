@@ -247,7 +247,7 @@ class _Distillation:
             models = [phases.trained("teacher", teacher.recipe)]
             folders = [phases.folder("teacher")]
         columns: list[Column] = [
-            ("teacher", teacher, [checkpoint_of(folder) for folder in folders])
+            ("teacher", models, [checkpoint_of(folder) for folder in folders])
         ]
         if self.alone:
             columns.append(phases.column("alone", phases.trained("alone", self.student)))
