@@ -22,10 +22,11 @@ from ctrkit.data import Dataset, PreparedData, prepare
 from ctrkit.data.storing.dataset import IDS_FILE, LABELS_FILE
 from ctrkit.machine.memory import let_go
 from ctrkit.models import DAGFM
-from ctrkit.synthetic.logs import generate
+from ctrkit.rows import Rows
+from ctrkit.synthetic import generate
 from ctrkit.training import TrainConfig, Trainer
 from ctrkit.training.input.batches import shuffled_batches
-from ctrkit.training.input.shuffling import TrainingRows, choose_order
+from ctrkit.training.input.shuffling import choose_order
 
 NUM_FIELDS, NUM_IDS, BATCH_SIZE = 39, 1000, 1024
 ORDERS = ("blocks", "rows")
@@ -83,9 +84,7 @@ def read_epoch(folder: Path, shuffle: str, *, batches_in_cache: int | None = Non
             with little memory would be; never if not given.
     """
     data = Dataset.open(folder)
-    order = choose_order(
-        shuffle, TrainingRows(data.ids, data.labels), batch_size=BATCH_SIZE, seed=0
-    )
+    order = choose_order(shuffle, Rows(data.ids, data.labels), batch_size=BATCH_SIZE, seed=0)
     limits = np.full(NUM_FIELDS, NUM_IDS)
     batches = shuffled_batches(order, limits=limits, epoch=0, device=torch.device("cpu"))
     for number, _ in enumerate(batches, start=1):

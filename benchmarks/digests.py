@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.harness import begin
 from ctrkit.cli import main as ctrkit
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 
 ROWS = 6000
 FORMATS = ("criteo", "avazu")

@@ -10,7 +10,7 @@ from benchmarks.harness import ComparedModel, add_common, begin, compare, save
 from ctrkit.data import PreparedData, prepare
 from ctrkit.distill import DistillationTrainer, DistillConfig, teacher_logits
 from ctrkit.models import DAGFM, CrossNet
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 from ctrkit.training import TrainConfig, Trainer
 
 

@@ -12,7 +12,7 @@ from benchmarks.side import Work
 from benchmarks.suite import EMBEDDING_DIM
 from ctrkit.data import load, prepare
 from ctrkit.models import build_model
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 from ctrkit.training import TrainConfig, Trainer, evaluate
 
 RUNS = {

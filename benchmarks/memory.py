@@ -19,7 +19,7 @@ from ctrkit.data import Dataset, prepare
 from ctrkit.distill import teacher_logits
 from ctrkit.models import DAGFM
 from ctrkit.runs import Run, train_run
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 from ctrkit.training import TrainConfig, Trainer, evaluate
 
 TABLE_ROWS, TABLE_DIM, STEPS, BATCH_SIZE = 2_000_000, 16, 8, 4096

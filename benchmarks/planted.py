@@ -14,7 +14,7 @@ from benchmarks.harness import add_threads, begin, save
 from benchmarks.linear import one_hot
 from ctrkit.data import prepare
 from ctrkit.runs import train_run
-from ctrkit.synthetic.logs import best_scores, generate
+from ctrkit.synthetic import best_scores, generate
 from ctrkit.training import TrainConfig, auc
 
 ALPHAS = (1e-6, 3e-6, 1e-5, 3e-5)

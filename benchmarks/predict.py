@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.harness import Spread, machine, measured, save
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 
 MEASURE = """
 import json, sys, time

@@ -1,51 +1,74 @@
-"""`Rows`: encoded rows in memory."""
+"""`Rows`: the one form of encoded rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
-Labels = npt.NDArray[np.uint8]
+Labels = NDArray[np.uint8]
 """Clicks ``(N,)``, 0 or 1."""
+
+Index = slice | NDArray[Any]
+"""Some of the rows: a slice shares memory with all of them, positions make a copy."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Encoded rows.
+    """Encoded rows, in memory or mapped from files: an entry per row in each array.
 
     Args:
         ids: ``(N, S)`` int32, the slots of the fields side by side.
-        values: ``(N, V)`` float32, one column per numeric field; None where there is none.
-        labels: ``(N,)`` uint8; None where they are unknown.
+        labels: ``(N,)`` 0 or 1; None where they are unknown.
+        values: ``(N, V)`` float32, one column per field kept as a number; None where none is.
+        targets: ``(N,)`` float32, what a loss compares logits with; None for the labels alone.
+
+    Example:
+        >>> rows = Rows(np.array([[2, 3], [0, 1]], np.int32), labels=np.array([1, 0], np.uint8))
+        >>> len(rows), rows[1:].ids.tolist()
+        (2, [[0, 1]])
     """
 
-    ids: npt.NDArray[np.int32]
-    values: npt.NDArray[np.float32] | None = None
-    labels: Labels | None = None
+    ids: NDArray[np.int32]
+    labels: NDArray[Any] | None = None
+    values: NDArray[np.float32] | None = None
+    targets: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, index: slice | npt.NDArray[Any]) -> Rows:
+    def __getitem__(self, index: Index) -> Rows:
+        return self.each(lambda array: array[index])
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """The arrays that are there."""
+        found = (self.ids, self.labels, self.values, self.targets)
+        return tuple(array for array in found if array is not None)
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of all arrays together."""
+        return sum(array.nbytes for array in self.arrays)
+
+    def each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:
+        """Return the rows that `change` makes of each array."""
         return Rows(
-            self.ids[index],
-            None if self.values is None else self.values[index],
-            None if self.labels is None else self.labels[index],
+            change(self.ids),
+            None if self.labels is None else change(self.labels),
+            None if self.values is None else change(self.values),
+            None if self.targets is None else change(self.targets),
         )
 
 
 def concatenate(parts: Sequence[Rows]) -> Rows:
-    """Return rows one after the other."""
+    """Return rows one after the other; all parts have the same arrays."""
     if len(parts) == 1:
         return parts[0]
-    values = [part.values for part in parts if part.values is not None]
-    labels = [part.labels for part in parts if part.labels is not None]
-    return Rows(
-        np.concatenate([part.ids for part in parts]),
-        np.concatenate(values) if values else None,
-        np.concatenate(labels) if labels else None,
-    )
+    first, *_ = parts
+    numbers = range(len(first.arrays))
+    joined = iter([np.concatenate([part.arrays[n] for part in parts]) for n in numbers])
+    return first.each(lambda _: next(joined))

@@ -24,7 +24,7 @@ ROOMS = {
     "models": {"embedding", "ops", "fields", "options"},
     "data": {"machine", "files", "rows", "arrays", "fields", "options"},
     "synthetic": {"data", "files", "rows", "options"},
-    "training": {"models", "ops", "machine", "files", "arrays", "options"},
+    "training": {"models", "ops", "machine", "files", "rows", "arrays", "options"},
     "runs": {"training", "data", "models", "machine", "files", "fields", "options"},
     "distill": {"runs", "training", "data", "models", "machine", "files", "fields", "options"},
     "cli": {

@@ -11,7 +11,7 @@ from ctrkit.cli import COMMANDS, make_parser
 from ctrkit.data import PrepareConfig
 from ctrkit.models import build_model, model_options
 from ctrkit.options import from_mapping
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 from ctrkit.training import TrainConfig
 
 ROOT = Path(__file__).parents[1]

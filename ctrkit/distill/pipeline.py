@@ -246,9 +246,7 @@ class _Distillation:
         if teacher.recipe is not None:
             models = [phases.trained("teacher", teacher.recipe)]
             folders = [phases.folder("teacher")]
-        columns: list[Column] = [
-            ("teacher", models, [checkpoint_of(folder) for folder in folders])
-        ]
+        columns: list[Column] = [("teacher", models, [checkpoint_of(folder) for folder in folders])]
         if self.alone:
             columns.append(phases.column("alone", phases.trained("alone", self.student)))
         distilled = self._distilled(models)

@@ -89,7 +89,7 @@ def _called(teacher: Any, rows: Examples) -> Iterator[NDArray[np.float32]]:
     device = _device_of(teacher) if is_module else torch.device("cpu")
     for block in blocks_of(rows, CALLABLE_ROWS):
         # Copies: a memory-mapped slice is read-only, which torch.from_numpy warns of.
-        given = [np.array(array) for array in block if array is not None]
+        given = [np.array(array) for array in block.arrays]
         with torch.no_grad(), eval_mode(teacher) if is_module else nullcontext():
             tensors = (torch.from_numpy(array).to(device) for array in given)
             logits = torch.as_tensor(teacher(*tensors)).detach().float().cpu().numpy()

@@ -210,6 +210,5 @@ class Run:
         self, chunks: Generator[Rows, None, None], num_workers: int | None = None
     ) -> Generator[NDArray[np.float64], None, None]:
         with closing(chunks):
-            blocks = ((rows.ids, rows.values) for rows in chunks)
-            logits = score_stream(self.model, blocks, num_workers=num_workers)
+            logits = score_stream(self.model, chunks, num_workers=num_workers)
             yield from map(probabilities, finite(logits, f"run {self.folder}"))

@@ -1,8 +1,23 @@
 """Generated click logs, whose truth is known."""
 
-from ctrkit.synthetic.logs import best_scores, generate
+from ctrkit.synthetic.logs import (
+    BestScores,
+    SyntheticLog,
+    Truth,
+    best_scores,
+    frame,
+    generate,
+    truth,
+)
+from ctrkit.synthetic.planted import SyntheticConfig
 
 __all__ = [
+    "BestScores",
+    "SyntheticConfig",
+    "SyntheticLog",
+    "Truth",
     "best_scores",
+    "frame",
     "generate",
+    "truth",
 ]

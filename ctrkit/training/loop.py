@@ -18,11 +18,12 @@ from torch import Tensor
 from ctrkit.machine import Interrupted, Interruption, choose_device, on_huge_pages
 from ctrkit.models import Batch, CTRModel
 from ctrkit.options import to_mapping
+from ctrkit.rows import Rows
 from ctrkit.training.checkpoints import BestWeights, Checkpoints
 from ctrkit.training.config import CHECKPOINT_OPTIONS, TrainConfig
 from ctrkit.training.early_stopping import EarlyStopping
 from ctrkit.training.history import History, Record, TrainResult
-from ctrkit.training.input import Examples, TrainingRows, choose_order, id_limits, shuffled_batches
+from ctrkit.training.input import Examples, choose_order, id_limits, shuffled_batches
 from ctrkit.training.metrics import Metrics, compute_metrics
 from ctrkit.training.observer import Observer
 from ctrkit.training.optimizers import table_optimizer
@@ -60,7 +61,7 @@ class Fit:
         self.model = model.to(self.device)
         self.order = choose_order(
             config.shuffle,
-            TrainingRows(train.ids, train.labels, train.values, aim.targets),
+            Rows(train.ids, train.labels, train.values, aim.targets),
             batch_size=config.batch_size,
             seed=config.seed,
         )

@@ -23,6 +23,7 @@ from ctrkit.machine import (
 )
 from ctrkit.models import CTRModel
 from ctrkit.options import check_workers
+from ctrkit.rows import Rows, concatenate
 from ctrkit.training.input import (
     Examples,
     check_examples,
@@ -37,8 +38,6 @@ BLOCK_ROWS = 1 << 16
 
 BLOCK_IDS = 1 << 24
 """Most ids that are in memory at a time, where rows have more than 256 of them."""
-
-IdsAndValues = tuple[NDArray[np.int32], NDArray[np.float32] | None]
 
 
 def score(
@@ -58,13 +57,13 @@ def _score(model: CTRModel, examples: Examples, precision: str) -> NDArray[np.fl
     return joined(score_stream(model, blocks_of(examples), precision=precision), len(examples.ids))
 
 
-def blocks_of(examples: Examples, block_rows: int = BLOCK_ROWS) -> Iterator[IdsAndValues]:
+def blocks_of(examples: Examples, block_rows: int = BLOCK_ROWS) -> Iterator[Rows]:
     """Yield all rows in blocks; mapped memory is let go after each."""
     ids, values = examples.ids, examples.values
     block_rows = min(block_rows, max(1, BLOCK_IDS // max(1, math.prod(ids.shape[1:]))))
     for start in range(0, len(ids), block_rows):
         block = slice(start, start + block_rows)
-        yield ids[block], None if values is None else values[block]
+        yield Rows(ids[block], values=None if values is None else values[block])
         let_go(ids)
         if values is not None:
             let_go(values)
@@ -82,7 +81,7 @@ def joined(parts: Iterable[NDArray[Any]], num_rows: int) -> NDArray[np.float32]:
 
 def score_stream(
     model: CTRModel,
-    blocks: Iterable[IdsAndValues],
+    blocks: Iterable[Rows],
     *,
     precision: str = "float32",
     num_workers: int | None = None,
@@ -96,7 +95,7 @@ def score_stream(
 
     Args:
         model: the model, on one device.
-        blocks: ids and values, in order.
+        blocks: rows in order; labels and targets are not looked at.
         precision: ``"float32"`` or ``"bf16"``.
         num_workers: threads on a processor; None for as many as PyTorch uses.
 
@@ -111,8 +110,8 @@ def score_stream(
     limits = id_limits(model)
     workers = (num_workers or torch.get_num_threads()) if device.type == "cpu" else 1
 
-    def logits(chunk: IdsAndValues) -> NDArray[np.float32]:
-        ids, values = chunk
+    def logits(chunk: Rows) -> NDArray[np.float32]:
+        ids, values = chunk.ids, chunk.values
         check_ids(ids, limits)
         with torch.inference_mode(), autocast(device, precision):
             found = model(
@@ -186,25 +185,21 @@ def evaluate(model: CTRModel, examples: Examples, *, precision: str = "float32")
     )
 
 
-def _rechunked(blocks: Iterable[IdsAndValues], size: int) -> Iterator[IdsAndValues]:
+def _rechunked(blocks: Iterable[Rows], size: int) -> Iterator[Rows]:
     """Yield chunks of exactly `size` rows (fewer in the last), whatever the blocks."""
-    rest: IdsAndValues | None = None
-    for block_ids, block_values in blocks:
-        ids, values = block_ids, block_values
+    rest: Rows | None = None
+    for block in blocks:
+        rows = Rows(block.ids, values=block.values)
         if rest is not None:
-            ids = np.concatenate([rest[0], ids])
-            if values is not None and rest[1] is not None:
-                values = np.concatenate([rest[1], values])
-        full = len(ids) - len(ids) % size
+            rows = concatenate([rest, rows])
+        full = len(rows) - len(rows) % size
         for start in range(0, full, size):
-            yield _slice(ids, values, start, start + size)
-        rest = _slice(ids, values, full, len(ids))
-    if rest is not None and len(rest[0]):
+            yield _copied(rows[start : start + size])
+        rest = _copied(rows[full:])
+    if rest is not None and len(rest):
         yield rest
 
 
-def _slice(
-    ids: NDArray[np.int32], values: NDArray[np.float32] | None, start: int, stop: int
-) -> IdsAndValues:
-    # Copies: a memory-mapped slice is read-only, which torch.from_numpy warns of.
-    return np.array(ids[start:stop]), None if values is None else np.array(values[start:stop])
+def _copied(rows: Rows) -> Rows:
+    # A memory-mapped slice is read-only, which torch.from_numpy warns of.
+    return rows.each(np.array)

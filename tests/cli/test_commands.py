@@ -16,7 +16,7 @@ from ctrkit.cli import main
 from ctrkit.data import load
 from ctrkit.models import MODELS
 from ctrkit.runs import Run
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 from ctrkit.training import auc
 
 ROWS = 3000

@@ -9,7 +9,7 @@ from edited import edit_json, write_json
 from failing import error_of
 
 from ctrkit.cli import main
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 
 OPTIONS = ["--model", "eulernet", "--orders", "5", "--embedding-dim", "4", "--epochs", "1"]
 

@@ -13,7 +13,7 @@ from ctrkit.data.preparing.estimates import array_row_bytes, preparation_disk
 from ctrkit.data.reading.sources import open_sources
 from ctrkit.data.schemas.criteo import CRITEO
 from ctrkit.machine import space
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 
 ROWS = 2000
 FAST = ["--epochs", "1", "--batch-size", "512", "--embedding-dim", "4", "--model", "dagfm"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 
 COMMAND = [sys.executable, "-m", "ctrkit"]
 

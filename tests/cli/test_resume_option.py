@@ -18,7 +18,7 @@ from ctrkit.cli.progress import TrainingBar
 from ctrkit.data import load, prepare
 from ctrkit.files.atomic import only_writer
 from ctrkit.runs import Run
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 from ctrkit.training import latency
 from ctrkit.training.checkpoints.resume import unfinished
 

@@ -9,7 +9,7 @@ from failing import error_of
 
 from ctrkit.cli import main
 from ctrkit.data import load
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 
 TINY = ["--epochs", "1", "--batch-size", "256", "--embedding-dim", "2", "--orders", "2"]
 BAD = {0: "x\n", 700: "1\t2\n", 701: "\n1\t2\t3\n", 1500: "2" + 39 * "\t" + "\n"}

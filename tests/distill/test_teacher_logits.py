@@ -16,7 +16,7 @@ from ctrkit.data import PreparedData, prepare
 from ctrkit.distill import load_logits, teacher_logits
 from ctrkit.distill.teachers import compute_logits, fingerprint_of
 from ctrkit.models import CrossNet
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 from ctrkit.training import score
 
 

@@ -16,7 +16,7 @@ from ctrkit.cli import main
 from ctrkit.files.atomic import FOLDER_SUFFIX, final_name
 from ctrkit.files.json_files import load_json
 from ctrkit.runs import Run
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 from ctrkit.training.checkpoints.weights import load_tensors
 
 TIMES = {

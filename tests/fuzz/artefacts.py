@@ -10,7 +10,7 @@ import pandas as pd
 from ctrkit.data import Field, Schema, prepare
 from ctrkit.distill.teacher_logits import teacher_logits
 from ctrkit.runs import Run, train_run
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 from ctrkit.training import TrainConfig
 
 ROWS = 40

@@ -12,8 +12,7 @@ from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import log_loss, roc_auc_score
 
-from ctrkit.synthetic import logs
-from ctrkit.synthetic.logs import SyntheticConfig, best_scores, frame, generate, truth
+from ctrkit.synthetic import SyntheticConfig, best_scores, frame, generate, logs, truth
 
 ROWS = 70_000  # more than two chunks
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from ctrkit.fields import FieldShape
 from ctrkit.models import Batch, DCNv2, EulerNet
+from ctrkit.rows import Rows
 from ctrkit.training import TrainConfig, Trainer, evaluate, score, score_stream
 from ctrkit.training.schedule import Schedule
 
@@ -303,7 +304,7 @@ def test_logits_do_not_depend_on_how_rows_arrive():
     rows = make_rows(5000)
     whole = score(model, rows)
     cuts = [0, 1, 700, 2500, 2501, 5000]
-    blocks = [(rows.ids[a:b], None) for a, b in itertools.pairwise(cuts)]
+    blocks = [Rows(rows.ids[a:b]) for a, b in itertools.pairwise(cuts)]
     assert np.array_equal(np.concatenate(list(score_stream(model, blocks))), whole)
 
 
@@ -312,7 +313,7 @@ def test_logits_do_not_depend_on_the_number_of_threads(monkeypatch, num_workers)
     monkeypatch.setattr("ctrkit.training.scoring.BLOCK_ROWS", 2048)
     model = make_model()
     rows = make_rows(5000)
-    parts = list(score_stream(model, [(rows.ids, None)], num_workers=num_workers))
+    parts = list(score_stream(model, [Rows(rows.ids)], num_workers=num_workers))
     assert [len(part) for part in parts] == [2048, 2048, 904]
     assert np.array_equal(np.concatenate(parts), score(model, rows))
 
@@ -322,7 +323,7 @@ def test_scoring_leaves_no_thread_behind(monkeypatch):
     rows = make_rows(5000)
     rows.ids[4000] = 6
     before = threading.active_count()
-    found = score_stream(make_model(), [(rows.ids, None)], num_workers=3)
+    found = score_stream(make_model(), [Rows(rows.ids)], num_workers=3)
     for _ in range(3):
         assert len(next(found)) == 1024
         assert threading.active_count() == before
@@ -333,7 +334,7 @@ def test_scoring_leaves_no_thread_behind(monkeypatch):
 
 def test_scoring_needs_a_thread():
     with pytest.raises(ValueError, match="num_workers must be positive, got 0"):
-        next(score_stream(make_model(), [(VALID.ids, None)], num_workers=0))
+        next(score_stream(make_model(), [Rows(VALID.ids)], num_workers=0))
 
 
 def test_scoring_leaves_the_mode_as_it_was():
@@ -468,7 +469,8 @@ def test_values_are_scored_in_chunks_too():
     generator = np.random.default_rng(0)
     ids = np.stack([generator.integers(0, 6, 3000), np.ones(3000)], axis=1).astype(np.int32)
     values = generator.normal(size=(3000, 1)).astype(np.float32)
-    blocks = [(ids[:5], values[:5]), (ids[5:2000], values[5:2000]), (ids[2000:], values[2000:])]
+    rows = Rows(ids, values=values)
+    blocks = [rows[:5], rows[5:2000], rows[2000:]]
     with torch.inference_mode():
         expected = model(torch.from_numpy(ids), torch.from_numpy(values)).numpy()
     actual = np.concatenate(list(score_stream(model, blocks)))
@@ -478,7 +480,7 @@ def test_values_are_scored_in_chunks_too():
 def test_scoring_in_parts_leaves_the_caller_alone_in_between():
     model = make_model().train()
     rows = make_rows(3000)
-    parts = score_stream(model, [(rows.ids, None)])
+    parts = score_stream(model, [Rows(rows.ids)])
     next(parts)
     assert not torch.is_inference_mode_enabled()
     assert torch.get_float32_matmul_precision() == "highest"

@@ -189,7 +189,7 @@ class Encoder:
     def encode_cells(
         self, cells: Sequence[Cells], num_rows: int, labels: Labels | None = None
     ) -> Rows:
-        """Return the rows that cells (see `ctrkit.data.reading.cells`) make up."""
+        """Return the rows that cells (see `ctrkit.data.reading.cells_of`) make up."""
         tables = [self._table(*pair) for pair in zip(self._fields, cells, strict=True)]
         ids = np.empty((num_rows, sum(t.shape[1] for t, _ in tables)), dtype=np.int32)
         num_values = self.num_values
@@ -208,7 +208,7 @@ class Encoder:
                 if numbers is not None and values is not None:
                     values[rows, value] = numbers.take(codes)
                     value += 1
-        return Rows(ids, values, labels)
+        return Rows(ids, labels, values)
 
     def _table(
         self, field: ModelField, cells: Cells

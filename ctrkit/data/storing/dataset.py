@@ -142,8 +142,7 @@ class Dataset:
             IndexError: if a position is out of range.
         """
         rows = index if isinstance(index, slice) else np.asarray(index)
-        values = None if self.values is None else self.values[rows]
-        return Rows(self.ids[rows], values, self.labels[rows])
+        return Rows(self.ids, self.labels, self.values)[rows]
 
     def __repr__(self) -> str:
         columns = f"{self.ids.shape[1]} id columns"
@@ -271,7 +270,7 @@ def load(folder: str | Path, *, check: bool = True) -> PreparedData:
     """Open a folder of prepared data: all of it, also while another process replaces it.
 
     Args:
-        folder: what `ctrkit.data.preparing.preparation` made.
+        folder: what `ctrkit.data.prepare` made.
         check: read all rows, to be sure that they are as they were written, and that ids are those
             of this folder's vocabularies.
 

@@ -11,7 +11,6 @@ from ctrkit.training.input.batches import (
 from ctrkit.training.input.shuffling import (
     POOL_BYTES,
     POSITION_BYTES,
-    TrainingRows,
     choose_order,
     chosen_shuffle,
 )
@@ -20,7 +19,6 @@ __all__ = [
     "POOL_BYTES",
     "POSITION_BYTES",
     "Examples",
-    "TrainingRows",
     "check_examples",
     "check_ids",
     "check_inputs",

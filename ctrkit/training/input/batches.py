@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ctrkit.arrays import ID_TYPES, check_finite, check_labels, check_row_arrays
 from ctrkit.machine import let_go
 from ctrkit.models import Batch, CTRModel
+from ctrkit.rows import Rows
 from ctrkit.training.input.prefetch import read_ahead
-from ctrkit.training.input.shuffling import Order, TrainingRows
+from ctrkit.training.input.shuffling import Order
 
 
 @runtime_checkable
@@ -133,8 +134,9 @@ def shuffled_batches(
     return read_ahead(_to_batch(rows, limits, device) for rows in order.batches(epoch, first=first))
 
 
-def _to_batch(rows: TrainingRows, limits: NDArray[np.int64], device: torch.device) -> Batch:
+def _to_batch(rows: Rows, limits: NDArray[np.int64], device: torch.device) -> Batch:
     check_ids(rows.ids, limits)
+    assert rows.labels is not None, "training rows have labels"
     return Batch(
         ids=_to_tensor(rows.ids, device),
         labels=_to_tensor(rows.labels.astype(np.float32), device),

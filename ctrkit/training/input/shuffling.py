@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctrkit.machine import memory_bytes, read_stretches
+from ctrkit.rows import Rows
 from ctrkit.training.input.prefetch import read_ahead
 
 LARGEST_SHARE = 0.5
@@ -25,41 +25,8 @@ POOL_BYTES = 128 << 20
 POSITION_BYTES = np.dtype(np.int64).itemsize
 
 
-class TrainingRows(NamedTuple):
-    """Arrays with an entry per row, memory-mapped or not: ids, labels, values and targets."""
-
-    ids: NDArray[np.int32]
-    labels: NDArray[Any]
-    values: NDArray[np.float32] | None = None
-    targets: NDArray[np.float32] | None = None
-
-    @property
-    def num_bytes(self) -> int:
-        """Size of all arrays together."""
-        return sum(array.nbytes for array in self if array is not None)
-
-    def take(self, rows: NDArray[np.int64]) -> TrainingRows:
-        """Return a copy of the rows at these positions."""
-        return self._each(lambda array: array[rows])
-
-    def read(self, stretches: list[slice]) -> TrainingRows:
-        """Return a copy of stretches of rows, one after the other."""
-        return self._each(lambda array: read_stretches(array, stretches))
-
-    def _each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> TrainingRows:
-        return TrainingRows(
-            ids=change(self.ids),
-            labels=change(self.labels),
-            values=None if self.values is None else change(self.values),
-            targets=None if self.targets is None else change(self.targets),
-        )
-
-
-class Pool(NamedTuple):
-    """Rows that are shuffled together, and the positions in them of the first, second ... row."""
-
-    rows: TrainingRows
-    positions: NDArray[np.int64]
+Pool = tuple[Rows, NDArray[np.int64]]
+"""Rows that are shuffled together, and the positions in them of the first, second ... row."""
 
 
 class Order(ABC):
@@ -79,17 +46,17 @@ class Order(ABC):
 
     name: str
 
-    def __init__(self, rows: TrainingRows, *, batch_size: int, seed: int) -> None:
+    def __init__(self, rows: Rows, *, batch_size: int, seed: int) -> None:
         self.rows = rows
-        self.num_rows = len(rows.labels)
+        self.num_rows = len(rows)
         self.batch_size = batch_size
         self.seed = seed
 
-    def batches(self, epoch: int, *, first: int = 0) -> Iterator[TrainingRows]:
+    def batches(self, epoch: int, *, first: int = 0) -> Iterator[Rows]:
         """Yield the batches of an epoch, from batch number `first` on, which counts from 0."""
         for rows, positions in self._pools(epoch, first * self.batch_size):
             for start in range(0, len(positions), self.batch_size):
-                yield rows.take(positions[start : start + self.batch_size])
+                yield rows[positions[start : start + self.batch_size]]
 
     @abstractmethod
     def _pools(self, epoch: int, first_row: int) -> Iterator[Pool]:
@@ -110,7 +77,7 @@ class RowOrder(Order):
 
     def _pools(self, epoch: int, first_row: int) -> Iterator[Pool]:
         positions = np.random.default_rng((self.seed, epoch)).permutation(self.num_rows)
-        yield Pool(self.rows, positions[first_row:])
+        yield self.rows, positions[first_row:]
 
 
 class BlockOrder(Order):
@@ -132,7 +99,7 @@ class BlockOrder(Order):
 
     def __init__(
         self,
-        rows: TrainingRows,
+        rows: Rows,
         *,
         batch_size: int,
         seed: int,
@@ -159,10 +126,14 @@ class BlockOrder(Order):
             seed = np.random.SeedSequence((self.seed, epoch), spawn_key=(number,))
             positions = np.random.default_rng(seed).permutation(end - begin)
             # Read without giving it a name, which would keep this pool while the next is read.
-            yield Pool(
-                self.rows.read(_stretches(starts, stops, begin, end)),
+            yield (
+                self._read(_stretches(starts, stops, begin, end)),
                 positions[max(0, first_row - begin) :],
             )
+
+    def _read(self, stretches: list[slice]) -> Rows:
+        """Return a copy of stretches of rows, one after the other."""
+        return self.rows.each(lambda array: read_stretches(array, stretches))
 
 
 def _stretches(
@@ -189,7 +160,7 @@ def chosen_shuffle(shuffle: str, num_bytes: int) -> str:
     return "blocks" if memory is not None and num_bytes > LARGEST_SHARE * memory else "rows"
 
 
-def choose_order(shuffle: str, rows: TrainingRows, *, batch_size: int, seed: int) -> Order:
+def choose_order(shuffle: str, rows: Rows, *, batch_size: int, seed: int) -> Order:
     """Return the order of that name.
 
     Args:

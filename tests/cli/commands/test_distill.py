@@ -14,7 +14,7 @@ from failing import error_of
 from ctrkit.cli import main
 from ctrkit.data import load
 from ctrkit.runs import Run
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 from ctrkit.training import latency
 
 FAST = ["--epochs", "1", "--batch-size", "256", "--embedding-dim", "4"]

@@ -24,7 +24,7 @@ from edited import edit_json, write_json
 
 from ctrkit.data import Field, PrepareConfig, Schema, built_in_schema, load, prepare
 from ctrkit.data.preparing.split import LastSplit, RandomSplit, Span
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 
 FRACTIONS = (0.8, 0.1, 0.1)
 

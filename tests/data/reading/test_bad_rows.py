@@ -19,7 +19,7 @@ from ctrkit.data.reading.bad_rows import BadRow, BadRowsError
 from ctrkit.data.reading.skipping import SKIPPED_FILE
 from ctrkit.data.reading.text.csv_lines import parse_lines
 from ctrkit.data.reading.text.records import Dialect, records
-from ctrkit.synthetic.logs import generate
+from ctrkit.synthetic import generate
 
 SCHEMA = Schema(
     [

@@ -12,22 +12,23 @@ from hypothesis import strategies as st
 from small_rows import make_rows
 
 from ctrkit.models import EulerNet
+from ctrkit.rows import Rows
 from ctrkit.training import TrainConfig, Trainer
 from ctrkit.training.input import shuffling
 from ctrkit.training.input.batches import shuffled_batches
 from ctrkit.training.input.prefetch import read_ahead
-from ctrkit.training.input.shuffling import BlockOrder, RowOrder, TrainingRows, choose_order
+from ctrkit.training.input.shuffling import BlockOrder, RowOrder, choose_order
 
 CPU = torch.device("cpu")
 NUM_BYTES = 13
 """Size of a row of `numbered`."""
 
 
-def numbered(num_rows: int) -> TrainingRows:
+def numbered(num_rows: int) -> Rows:
     """Rows all of whose arrays tell the row's number (labels, whether it is odd)."""
     number = np.arange(num_rows)
     column = number[:, None]
-    return TrainingRows(
+    return Rows(
         ids=column.astype(np.int32),
         labels=(number % 2).astype(np.uint8),
         values=column.astype(np.float32),
@@ -118,8 +119,8 @@ def test_blocks_are_read_forwards_and_never_twice(monkeypatch):
         read.append(stretches)
         return original(self, stretches)
 
-    original = TrainingRows.read
-    monkeypatch.setattr(TrainingRows, "read", spy)
+    original = BlockOrder._read
+    monkeypatch.setattr(BlockOrder, "_read", spy)
     list(blocks(1003).batches(0))
     assert len(read) == 6  # of 6 batches of 32 rows each, the last of what is left
     for stretches in read:
@@ -134,10 +135,10 @@ def test_blocks_are_read_forwards_and_never_twice(monkeypatch):
 
 def test_a_later_batch_is_reached_without_reading_what_came_before(monkeypatch):
     read = []
-    original = TrainingRows.read
+    original = BlockOrder._read
     monkeypatch.setattr(
-        TrainingRows,
-        "read",
+        BlockOrder,
+        "_read",
         lambda self, stretches: read.append(stretches) or original(self, stretches),
     )
     list(blocks().batches(0, first=30))
@@ -151,12 +152,12 @@ def test_a_later_batch_is_reached_without_reading_what_came_before(monkeypatch):
 def mapped(tmp_path):
     """Make rows of 36 bytes that lie in a file."""
 
-    def make(num_rows: int) -> TrainingRows:
+    def make(num_rows: int) -> Rows:
         arrays = {"ids": np.zeros((num_rows, 8), np.int32), "targets": np.zeros(num_rows, "f4")}
         for name, array in arrays.items():
             np.save(tmp_path / f"{name}.npy", array)
         opened = {name: np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in arrays}
-        return TrainingRows(labels=np.zeros(num_rows, np.uint8), **opened)
+        return Rows(labels=np.zeros(num_rows, np.uint8), **opened)
 
     return make
 
