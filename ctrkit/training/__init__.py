@@ -23,6 +23,7 @@ from ctrkit.training.metrics import (
 )
 from ctrkit.training.observer import Observer
 from ctrkit.training.optimizers import table_optimizer
+from ctrkit.training.ranks import ALONE, Ranks
 from ctrkit.training.scoring import (
     blocks_of,
     eval_mode,
@@ -36,6 +37,7 @@ from ctrkit.training.tensorboard import TensorBoardWriter
 from ctrkit.training.trainer import Trainer, check_rows, require_both_classes
 
 __all__ = [
+    "ALONE",
     "CHECKPOINT_OPTIONS",
     "NAMES",
     "SCORED_ROW_BYTES",
@@ -43,6 +45,7 @@ __all__ = [
     "History",
     "Metrics",
     "Observer",
+    "Ranks",
     "Record",
     "TensorBoardWriter",
     "TrainConfig",

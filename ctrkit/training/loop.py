@@ -1,4 +1,4 @@
-"""Fit: one call of `Trainer.fit`, from its first step or a checkpoint to its end."""
+"""The loop of one call of `Trainer.fit`, from its first step or a checkpoint to its end."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from ctrkit.training.input import Examples, choose_order, id_limits, shuffled_ba
 from ctrkit.training.metrics import Metrics, compute_metrics
 from ctrkit.training.observer import Observer
 from ctrkit.training.optimizers import table_optimizer
+from ctrkit.training.ranks import Ranks
 from ctrkit.training.schedule import Schedule
 from ctrkit.training.scoring import probabilities, score
 from ctrkit.training.state import check_state, optimizer_state
@@ -42,7 +43,7 @@ class Aim(NamedTuple):
     keep_start: bool
 
 
-class Fit:
+class Loop:
     """The state of one call of `Trainer.fit`."""
 
     def __init__(
@@ -54,9 +55,11 @@ class Fit:
         valid: Examples | None,
         folder: Path | None,
         aim: Aim,
+        ranks: Ranks,
     ) -> None:
         self.config = config = config.for_rows(len(train.labels))
-        self.observers = observers
+        self.ranks = ranks
+        self.observers = observers if ranks.writes else ()
         self.device = choose_device(config.device)
         self.model = model.to(self.device)
         self.order = choose_order(
@@ -67,11 +70,12 @@ class Fit:
         )
         self.valid_rows = valid
         self.num_rows = self.order.num_rows
-        self.best = BestWeights(model, folder)
+        self.best = BestWeights(model, folder, writes=ranks.writes)
         self.checkpoints: Checkpoints | None = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            self.checkpoints = Checkpoints(folder, config.keep_checkpoints)
+            keep = config.keep_checkpoints
+            self.checkpoints = Checkpoints(folder, keep, writes=ranks.writes)
         self.interruption = Interruption()
         self.aim = aim
         self.optimize = TrainStep(self.model, config, aim.loss)
@@ -113,6 +117,7 @@ class Fit:
         finally:
             for observer in self.observers:
                 observer.on_end()
+        self.ranks.wait()  # for the best weights, which the first process writes
         self.best.end()
         return self._result(stopped)
 
@@ -122,7 +127,7 @@ class Fit:
 
     def _open(self, checkpoints: Checkpoints, *, resume: bool) -> None:
         """Go on from the last checkpoint, or remove what an earlier run has left."""
-        path = checkpoints.newest() if resume else None
+        path = self.ranks.first(checkpoints.newest() if resume else None)
         if path is None:
             checkpoints.clear()
             self.best.clear()
@@ -168,11 +173,14 @@ class Fit:
             with closing(batches):  # or its thread would outlive an error
                 for batch in batches:
                     self._train_step(batch)
-                    if self.interruption.signal_number is not None:
-                        self._leave()
+                    signal_number, is_due = self.ranks.largest(
+                        self.interruption.signal_number or 0, self._is_checkpoint_due()
+                    )
+                    if signal_number:
+                        self._leave(signal_number)
                     if self._validates_and_stops():
                         return self.stopping.why()
-                    if self._is_checkpoint_due():
+                    if is_due:
                         self._save()
         if not self._is_validated():
             self._validate()
@@ -203,12 +211,12 @@ class Fit:
         self.last_checkpoint = time.perf_counter()
         return path
 
-    def _leave(self) -> NoReturn:
+    def _leave(self, signal_number: int) -> NoReturn:
         """Write a checkpoint and raise ``Interrupted``."""
         path = self._save()
-        number = self.interruption.signal_number
-        assert number is not None
-        raise Interrupted(f"interrupted after step {self.step}, whose state is in {path}", number)
+        raise Interrupted(
+            f"interrupted after step {self.step}, whose state is in {path}", signal_number
+        )
 
     def _recipe(self) -> dict[str, Any]:
         """Return what a run must have in common with the one that it goes on from."""
@@ -259,7 +267,8 @@ class Fit:
             observer.on_step(step=self.step, rows=len(batch.labels), loss=shown)
 
     def _require_finite(self, what: str, value: float) -> None:
-        if math.isfinite(value):
+        (is_bad,) = self.ranks.largest(not math.isfinite(value))
+        if not is_bad:
             return
         raise FloatingPointError(
             f"{what} must be finite, got {value} by step {self.step} with learning rate "
@@ -282,11 +291,12 @@ class Fit:
         if train_loss is not None:
             self._require_finite("loss", train_loss)
         try:
-            with self.interruption.at_once():
+            # One of several processes must not leave while the others wait for its next answer.
+            with self.interruption.at_once() if self.ranks.size == 1 else nullcontext():
                 metrics, criterion = self._score_valid()
         except KeyboardInterrupt:
             if self.interruption.signal_number is not None:
-                self._leave()  # as if there had been no validation yet
+                self._leave(self.interruption.signal_number)  # as if not validated yet
             raise
         self.losses.clear()
         record = Record(
@@ -301,6 +311,7 @@ class Fit:
             elapsed_seconds=time.perf_counter() - self.began,
             best=False,
         )
+        record = self.ranks.first(record)
         plateau_monitor = self.config.plateau_monitor
         improves = plateau_monitor is not None and self.stopping.is_best(record, plateau_monitor)
         record = self.stopping.add(record)

@@ -16,8 +16,9 @@ from ctrkit.models import Batch, CTRModel
 from ctrkit.training.config import TrainConfig
 from ctrkit.training.history import TrainResult
 from ctrkit.training.input import Examples, check_examples
-from ctrkit.training.loop import Aim, Fit
+from ctrkit.training.loop import Aim, Loop
 from ctrkit.training.observer import Observer
+from ctrkit.training.ranks import ALONE, Ranks
 
 
 class Trainer:
@@ -25,7 +26,8 @@ class Trainer:
 
     Args:
         config: the options of the run.
-        observers: who is told how it goes.
+        observers: callbacks that are told about progress.
+        ranks: the processes that train together.
 
     Example:
         >>> import numpy as np
@@ -40,10 +42,15 @@ class Trainer:
     """
 
     def __init__(
-        self, config: TrainConfig | None = None, *, observers: Sequence[Observer] = ()
+        self,
+        config: TrainConfig | None = None,
+        *,
+        observers: Sequence[Observer] = (),
+        ranks: Ranks = ALONE,
     ) -> None:
         self.config = config or TrainConfig()
         self.observers = tuple(observers)
+        self.ranks = ranks
 
     def fit(
         self,
@@ -99,10 +106,10 @@ class Trainer:
         if resume and folder is None:
             raise ValueError("resume needs the folder of the checkpoints, got none")
         with memory_errors():
-            fit = Fit(self.config, self.observers, model, train, valid, folder, aim)
-            with fit.optimize.at_full_speed(), torch.random.fork_rng(_cuda_devices(fit.device)):
+            loop = Loop(self.config, self.observers, model, train, valid, folder, aim, self.ranks)
+            with loop.optimize.at_full_speed(), torch.random.fork_rng(_cuda_devices(loop.device)):
                 torch.manual_seed(self.config.seed)
-                return fit.train_to_end(resume=resume)
+                return loop.train_to_end(resume=resume)
 
 
 def check_rows(train: Examples, valid: Examples | None) -> None:

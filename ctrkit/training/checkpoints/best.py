@@ -18,16 +18,18 @@ class BestWeights:
     Args:
         model: whose weights.
         folder: gets ``best.pt`` and, at the end, ``last.pt``.
+        writes: whether this process writes them; of several, one does.
     """
 
-    def __init__(self, model: CTRModel, folder: Path | None) -> None:
+    def __init__(self, model: CTRModel, folder: Path | None, *, writes: bool = True) -> None:
         self.model = model
         self.folder = folder
+        self.writes = writes
         self._in_memory: dict[str, Tensor] | None = None
 
     def clear(self) -> None:
         """Remove those of an earlier run, which would be taken for this one's."""
-        if self.folder is not None:
+        if self.folder is not None and self.writes:
             for name in NAMES:
                 (self.folder / name).unlink(missing_ok=True)
 
@@ -68,7 +70,8 @@ class BestWeights:
 
     def _save(self, name: str) -> None:
         assert self.folder is not None
-        save_tensors(self.folder / name, {"model": self.model.state_dict()})
+        if self.writes:
+            save_tensors(self.folder / name, {"model": self.model.state_dict()})
 
     def _restore(self) -> None:
         weights = self._in_memory

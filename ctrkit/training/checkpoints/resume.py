@@ -32,15 +32,19 @@ class Checkpoints:
     Args:
         folder: where they lie; it exists.
         keep: how many.
+        writes: whether this process writes them; of several, one does.
     """
 
-    def __init__(self, folder: Path, keep: int) -> None:
+    def __init__(self, folder: Path, keep: int, *, writes: bool = True) -> None:
         self.folder = folder
         self.keep = keep
+        self.writes = writes
 
     def save(self, step: int, state: dict[str, Any]) -> Path:
         """Write the state after a step, and return its file."""
         path = self.folder / f"step-{step:09d}.pt"
+        if not self.writes:
+            return path
         save_tensors(path, {"format_version": FORMAT_VERSION, **state})
         for older in unfinished(self.folder)[: -self.keep]:
             older.unlink()
@@ -67,4 +71,5 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove all."""
-        remove_unfinished(self.folder)
+        if self.writes:
+            remove_unfinished(self.folder)
