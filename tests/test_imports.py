@@ -14,6 +14,7 @@ LAYERS = {
     "fields": set(),
     "options": set(),
     "arrays": {"options"},
+    "metrics": {"arrays", "options"},
     "aside": set(),
     "space": set(),
     "files": {"aside", "options"},
@@ -24,6 +25,7 @@ LAYERS = {
     "models": {"embedding", "fields", "options"},
     "training": {
         "models",
+        "metrics",
         "options",
         "arrays",
         "files",
@@ -31,7 +33,7 @@ LAYERS = {
         "huge_pages",
         "space",
     },
-    "data": {"fields", "options", "arrays", "files", "toml", "aside", "space"},
+    "data": {"metrics", "fields", "options", "arrays", "files", "toml", "aside", "space"},
     "serving": {"training", "models", "data", "fields", "options", "files", "aside", "space"},
     "distill": {"serving", "training", "models", "data", "fields", "options", "files", "space"},
     "cli": {
@@ -95,8 +97,8 @@ def test_imports_follow_the_arrows(part, path):
     assert imported_parts(path) - {part} <= LAYERS[part]
 
 
-@pytest.mark.parametrize("path", [path for part, path in sources() if part == "data"])
-def test_data_knows_nothing_of_torch(path):
+@pytest.mark.parametrize("path", [path for part, path in sources() if part in ("data", "metrics")])
+def test_data_and_metrics_know_nothing_of_torch(path):
     assert "torch" not in imported_modules(path)
 
 
@@ -139,8 +141,8 @@ def test_importing_ctrkit_does_no_work():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["ctrkit.data", "ctrkit.cli.prepare"])
-def test_preparing_data_does_not_load_torch(module):
+@pytest.mark.parametrize("module", ["ctrkit.data", "ctrkit.metrics", "ctrkit.cli.prepare"])
+def test_data_and_metrics_do_not_load_torch(module):
     code = f"import sys, {module}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

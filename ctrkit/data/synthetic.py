@@ -41,6 +41,7 @@ from ctrkit.data._planted import PlantedTruth, SyntheticConfig
 from ctrkit.data._synthetic_fields import Entries, avazu_layout, criteo_layout
 from ctrkit.data._text_matrix import TextMatrix, Tokens, four_digit_tokens, text_tokens
 from ctrkit.files import written_aside
+from ctrkit.metrics import auc_from_counts
 from ctrkit.options import check_choice, check_not_negative, check_positive
 
 __all__ = [
@@ -378,19 +379,17 @@ class _Tally:
         self.clicks += np.bincount(steps[labels == 1], minlength=_STEPS)
 
     def scores(self) -> BestScores:
-        """Return AUC, the chance that a click outscores a non-click (ties half), and loglosses."""
+        """Return the AUC of the truth, and its loglosses."""
         used = np.flatnonzero(self.rows)
         clicks, rows = self.clicks[used], self.rows[used]
         others = rows - clicks
         chances = used / _STEPS
-        won = clicks * (np.cumsum(others) - others / 2)
-        pairs = int(clicks.sum()) * int(others.sum())
+        has_both = clicks.any() and others.any()
         losses, other_losses = -np.log(chances), -np.log1p(-chances)
         logloss = (clicks * losses + others * other_losses).sum() / rows.sum()
         entropy = (rows * (chances * losses + (1 - chances) * other_losses)).sum() / rows.sum()
-        return BestScores(
-            float(won.sum() / pairs) if pairs else nan, float(logloss), float(entropy)
-        )
+        best_auc = auc_from_counts(clicks, others) if has_both else nan
+        return BestScores(best_auc, float(logloss), float(entropy))
 
 
 def _chances(steps: Steps) -> npt.NDArray[np.float32]:

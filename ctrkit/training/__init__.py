@@ -1,8 +1,6 @@
 """Training: options, the trainer, and metrics over all rows."""
 
-from ctrkit.training.config import TrainConfig
-from ctrkit.training.history import History, Record, TrainResult
-from ctrkit.training.metrics import (
+from ctrkit.metrics import (
     Metrics,
     auc,
     compute_metrics,
@@ -11,6 +9,8 @@ from ctrkit.training.metrics import (
     logloss,
     normalized_entropy,
 )
+from ctrkit.training.config import TrainConfig
+from ctrkit.training.history import History, Record, TrainResult
 from ctrkit.training.observer import Observer
 from ctrkit.training.scoring import evaluate, probabilities, score, score_stream
 from ctrkit.training.trainer import Trainer

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ctrkit.huge_pages import on_huge_pages
 from ctrkit.interruption import Interrupted, Interruption
+from ctrkit.metrics import Metrics, compute_metrics
 from ctrkit.models import Batch, CTRModel
 from ctrkit.options import to_mapping
 from ctrkit.training.batches import Examples, id_limits, shuffled_batches
@@ -26,7 +27,6 @@ from ctrkit.training.compute import choose_device
 from ctrkit.training.config import CHECKPOINT_OPTIONS, TrainConfig
 from ctrkit.training.early_stopping import EarlyStopping
 from ctrkit.training.history import History, Record, TrainResult
-from ctrkit.training.metrics import Metrics, compute_metrics
 from ctrkit.training.observer import Observer
 from ctrkit.training.optimizers import table_optimizer
 from ctrkit.training.order import TrainingRows, choose_order

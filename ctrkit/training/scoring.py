@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ctrkit.metrics import Metrics, compute_metrics
 from ctrkit.models import CTRModel
 from ctrkit.options import check_workers
 from ctrkit.training.batches import Examples, check_examples, check_ids, check_inputs, id_limits
 from ctrkit.training.compute import chunk_rows, full_rate, single_threads
 from ctrkit.training.freed_memory import freed_memory_kept
 from ctrkit.training.memory import let_go
-from ctrkit.training.metrics import Metrics, compute_metrics
 from ctrkit.training.out_of_memory import memory_errors
 
 BLOCK_ROWS = 1 << 16
