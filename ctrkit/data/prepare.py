@@ -28,7 +28,6 @@ from ctrkit.data.encode import (
     entry_of,
     read_schema_file,
 )
-from ctrkit.data.estimates import preparation_disk
 from ctrkit.data.folder import TemporaryFolder, check_replaceable, new_folder
 from ctrkit.data.needs import needed_columns, needs_statistics, needs_vocabulary
 from ctrkit.data.passes import (
@@ -39,7 +38,7 @@ from ctrkit.data.passes import (
     fit_field,
     read_block,
 )
-from ctrkit.data.plan import Plan, check_readable_once
+from ctrkit.data.plan import Plan, check_readable_once, preparation_disk
 from ctrkit.data.schema import Field, Schema
 from ctrkit.data.skip import (
     SKIPPED_FILE,

@@ -21,7 +21,6 @@ from ctrkit.models import MODELS, CTRModel, build_model
 from ctrkit.models.catalog import blueprint
 from ctrkit.options import printable, shortened, shown, to_mapping
 from ctrkit.serving.finite import measure
-from ctrkit.serving.fit import check_fits_memory
 from ctrkit.serving.folder import (
     CHECKPOINTS,
     CONFIG,
@@ -31,7 +30,7 @@ from ctrkit.serving.folder import (
     read_json,
     shape_to_json,
 )
-from ctrkit.serving.space import check_runs
+from ctrkit.serving.space import check_fits_memory, check_runs
 from ctrkit.training import (
     History,
     Metrics,

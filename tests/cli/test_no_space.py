@@ -11,13 +11,12 @@ from ctrkit import space
 from ctrkit.cli import main
 from ctrkit.data import Field, Schema, prepare
 from ctrkit.data.criteo import CRITEO
-from ctrkit.data.estimates import array_row_bytes, preparation_disk
+from ctrkit.data.plan import SPILLED_CELL_BYTES, preparation_disk
 from ctrkit.data.sources import open_sources
 from ctrkit.data.synthetic import generate
 
 ROWS = 2000
 FAST = ["--epochs", "1", "--batch-size", "512", "--embedding-dim", "4", "--model", "dagfm"]
-FREE_MEMORY = ("ctrkit.serving.space.free_memory", "ctrkit.serving.run.free_memory")
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +35,7 @@ def data(log, tmp_path_factory):
 
 @pytest.fixture
 def no_memory(monkeypatch):
-    for name in FREE_MEMORY:
-        monkeypatch.setattr(name, lambda: 1000)
+    monkeypatch.setattr("ctrkit.serving.space.free_memory", lambda: 1000)
 
 
 @pytest.fixture
@@ -119,8 +117,9 @@ def test_line_ends_in_quotes_end_no_row(tmp_path):
 
 def test_preparation_holds_its_arrays_and_more(log, data):
     arrays = sum(path.stat().st_size for path in data.rglob("*.npy"))
-    assert array_row_bytes(CRITEO) * ROWS == pytest.approx(arrays, rel=0.01)
     without, with_times = (
         preparation_disk(CRITEO, ROWS, with_times=flag) for flag in (False, True)
     )
-    assert arrays < without == with_times - 8 * ROWS
+    spilled = ROWS * (SPILLED_CELL_BYTES * 39 + 2)
+    assert without - spilled == pytest.approx(arrays, rel=0.01)
+    assert with_times == without + 8 * ROWS
