@@ -24,7 +24,7 @@ from ctrkit.data.synthetic import generate
 from ctrkit.models import DAGFM
 from ctrkit.training import TrainConfig, Trainer
 from ctrkit.training.batches import shuffled_batches
-from ctrkit.training.memory import let_go
+from ctrkit.training.memory import release_pages
 from ctrkit.training.order import TrainingRows, choose_order
 
 NUM_FIELDS, NUM_IDS, BATCH_SIZE = 39, 1000, 1024
@@ -91,7 +91,7 @@ def read_epoch(folder: Path, shuffle: str, *, batches_in_cache: int | None = Non
     for number, _ in enumerate(batches, start=1):
         if batches_in_cache is not None and number % batches_in_cache == 0:
             for array in (data.ids, data.labels):
-                let_go(array)  # pages that are mapped would stay
+                release_pages(array)  # pages that are mapped would stay
             forget(folder)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ctrkit.arrays import ID_TYPES, check_finite, check_labels, check_row_arrays
 from ctrkit.models import Batch, CTRModel
 from ctrkit.training.ahead import read_ahead
-from ctrkit.training.memory import let_go
+from ctrkit.training.memory import release_pages
 from ctrkit.training.order import Order, TrainingRows
 
 
@@ -55,7 +55,7 @@ def check_examples(rows: Examples, what: str) -> None:
     of = f" of the {what}"
     check_row_arrays(of, rows.ids, rows.labels, rows.values)
     check_labels(f"labels{of}", rows.labels)
-    let_go(rows.labels)
+    release_pages(rows.labels)
     _check_values(rows, of)
 
 
@@ -73,7 +73,7 @@ def check_inputs(rows: Examples) -> None:
 def _check_values(rows: Examples, of: str) -> None:
     if rows.values is not None:
         check_finite(f"values{of}", rows.values)
-        let_go(rows.values)
+        release_pages(rows.values)
 
 
 def id_limits(model: CTRModel) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ CHUNK_ROWS = {"cpu": 512, "cuda": 65536}
 """Rows that pass a model at a time, by device: on a processor, what they need fits its cache."""
 
 LARGEST_MATMUL_ERROR = 1e-5
-"""Relative error up to which a faster float32 matrix product passes for exact."""
+"""Relative error up to which a faster float32 matrix product counts as exact."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -82,7 +82,7 @@ def full_rate(device: torch.device) -> Iterator[None]:
 
 
 def _flushes_denormals() -> bool:
-    # PyTorch sets this but does not tell it.
+    # PyTorch has a setter for this, but no getter.
     return float(torch.tensor(1e-40) * 1.0) == 0.0
 
 

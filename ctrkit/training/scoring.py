@@ -19,7 +19,7 @@ from ctrkit.options import check_workers
 from ctrkit.training.batches import Examples, check_examples, check_ids, check_inputs, id_limits
 from ctrkit.training.compute import chunk_rows, full_rate, single_threads
 from ctrkit.training.freed_memory import freed_memory_kept
-from ctrkit.training.memory import let_go
+from ctrkit.training.memory import release_pages
 from ctrkit.training.out_of_memory import memory_errors
 
 BLOCK_ROWS = 1 << 16
@@ -49,15 +49,15 @@ def _score(model: CTRModel, examples: Examples, precision: str) -> NDArray[np.fl
 
 
 def blocks_of(examples: Examples, block_rows: int = BLOCK_ROWS) -> Iterator[IdsAndValues]:
-    """Yield all rows in blocks; mapped memory is let go after each."""
+    """Yield all rows in blocks; mapped memory is released after each."""
     ids, values = examples.ids, examples.values
     block_rows = min(block_rows, max(1, BLOCK_IDS // max(1, math.prod(ids.shape[1:]))))
     for start in range(0, len(ids), block_rows):
         block = slice(start, start + block_rows)
         yield ids[block], None if values is None else values[block]
-        let_go(ids)
+        release_pages(ids)
         if values is not None:
-            let_go(values)
+            release_pages(values)
 
 
 def joined(parts: Iterable[NDArray[Any]], num_rows: int) -> NDArray[np.float32]:
