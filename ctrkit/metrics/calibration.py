@@ -10,7 +10,7 @@ from ctrkit.metrics.ranking import Ranked, ranked_rows
 from ctrkit.options import check_positive
 
 CALIBRATION_BINS = 20
-"""Bins of the expected calibration error, unless told otherwise."""
+"""Default number of bins of the expected calibration error."""
 
 
 def expected_calibration_error(
