@@ -29,7 +29,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import nan
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
@@ -37,11 +36,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ctrkit.data._best_scores import NUM_STEPS, BestScores, Labels, Steps, Tally, best_scores
 from ctrkit.data._planted import PlantedTruth, SyntheticConfig
 from ctrkit.data._synthetic_fields import Entries, avazu_layout, criteo_layout
 from ctrkit.data._text_matrix import TextMatrix, Tokens, four_digit_tokens, text_tokens
 from ctrkit.files import written_aside
-from ctrkit.metrics import auc_from_counts
 from ctrkit.options import check_choice, check_not_negative, check_positive
 
 __all__ = [
@@ -61,29 +60,12 @@ FORMATS = tuple(CLICK_RATES)
 
 # The chunk is part of what a seed means: another size would be another log.
 _CHUNK_ROWS = 1 << 15
-# Probabilities are multiples of 2^-16, so that 65,536 counters hold everything that the exact AUC
-# of a log of any size depends on, and a click is one comparison of whole numbers.
-_STEPS = 1 << 16
 _ID_CELLS = 5
 _DIGITS = text_tokens([0, 1])
 _FIRST_DAY = datetime(2014, 10, 21)
 _TRUTH_STREAM, _SAMPLE_STREAM, _VALUE_STREAM, _TEXT_STREAM = range(4)
 
-Labels = npt.NDArray[np.uint8]
 Hours = npt.NDArray[np.intp]
-Steps = npt.NDArray[np.uint16]
-
-
-class BestScores(NamedTuple):
-    """What the true probabilities score on some rows; no model can be expected to do better.
-
-    ``auc`` and ``logloss`` are those of the drawn clicks (``auc`` is NaN where all rows have one
-    label). ``expected_logloss`` is the mean entropy, which ``logloss`` would be on average.
-    """
-
-    auc: float
-    logloss: float
-    expected_logloss: float
 
 
 class Truth(NamedTuple):
@@ -171,7 +153,7 @@ def generate(
         raise ValueError(f"probabilities must name a .npy file, got {str(truth_path)!r}")
     source = _Source(rows=rows, format=format, seed=seed, config=config)
 
-    tally = _Tally()
+    tally = Tally()
     with ExitStack() as files:
         output = files.enter_context(_opened(path))
         truth_output = truth_path and files.enter_context(_opened(truth_path))
@@ -251,27 +233,6 @@ def frame(
     )
 
 
-def best_scores(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> BestScores:
-    """Return what the true probabilities of some generated rows score on their clicks.
-
-    Args:
-        labels: clicks ``(N,)``.
-        probabilities: as `truth` returns or `generate` writes them, ``(N,)``.
-
-    Raises:
-        ValueError: if the lengths differ or are zero.
-    """
-    clicks, chances = np.asarray(labels), np.asarray(probabilities)
-    if clicks.shape != chances.shape or clicks.ndim != 1 or not len(clicks):
-        raise ValueError(
-            "labels and probabilities must be two columns of the same rows, "
-            f"got {clicks.shape} and {chances.shape}"
-        )
-    tally = _Tally()
-    tally.add(clicks.astype(np.uint8), np.rint(chances * _STEPS).astype(np.uint16))
-    return tally.scores()
-
-
 class _Chunk(NamedTuple):
     """Consecutive rows: entries by field, hours since the log's start, clicks and chances."""
 
@@ -322,10 +283,10 @@ class _Source:
         for number, start in enumerate(range(0, self.rows, _CHUNK_ROWS)):
             generator = self._generator(_VALUE_STREAM, number)
             entries = self.layout.draw(generator, _CHUNK_ROWS)
-            draws = generator.integers(0, _STEPS, _CHUNK_ROWS, dtype=np.uint16)
+            draws = generator.integers(0, NUM_STEPS, _CHUNK_ROWS, dtype=np.uint16)
             hours = self._hours((np.arange(start, start + _CHUNK_ROWS) + 0.5) / self.rows)
             chances = self.truth.probabilities(entries, hours % 24)
-            steps = np.clip(np.rint(chances * _STEPS), 1, _STEPS - 1).astype(np.uint16)
+            steps = np.clip(np.rint(chances * NUM_STEPS), 1, NUM_STEPS - 1).astype(np.uint16)
             labels = (draws < steps).astype(np.uint8)
             count = min(_CHUNK_ROWS, self.rows - start)
             yield _Chunk(entries, hours, labels[:count], steps[:count])
@@ -367,33 +328,8 @@ class _Source:
         return np.minimum(np.searchsorted(bounds, positions, side="right"), num_hours - 1)
 
 
-class _Tally:
-    """Clicks and rows counted by probability: all that the scores of the truth depend on."""
-
-    def __init__(self) -> None:
-        self.clicks = np.zeros(_STEPS, dtype=np.int64)
-        self.rows = np.zeros(_STEPS, dtype=np.int64)
-
-    def add(self, labels: Labels, steps: Steps) -> None:
-        self.rows += np.bincount(steps, minlength=_STEPS)
-        self.clicks += np.bincount(steps[labels == 1], minlength=_STEPS)
-
-    def scores(self) -> BestScores:
-        """Return the AUC of the truth, and its loglosses."""
-        used = np.flatnonzero(self.rows)
-        clicks, rows = self.clicks[used], self.rows[used]
-        others = rows - clicks
-        chances = used / _STEPS
-        has_both = clicks.any() and others.any()
-        losses, other_losses = -np.log(chances), -np.log1p(-chances)
-        logloss = (clicks * losses + others * other_losses).sum() / rows.sum()
-        entropy = (rows * (chances * losses + (1 - chances) * other_losses)).sum() / rows.sum()
-        best_auc = auc_from_counts(clicks, others) if has_both else nan
-        return BestScores(best_auc, float(logloss), float(entropy))
-
-
 def _chances(steps: Steps) -> npt.NDArray[np.float32]:
-    return steps.astype(np.float32) / np.float32(_STEPS)
+    return steps.astype(np.float32) / np.float32(NUM_STEPS)
 
 
 def _id_tokens(generator: np.random.Generator) -> Iterator[Tokens]:
