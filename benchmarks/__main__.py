@@ -32,6 +32,7 @@ ACCURACY = {
 }
 OPTIONAL = {
     "digests": "whether prepared bytes, weights and scores are those of another commit",
+    "huge_pages": "large tables with and without huge pages",
     "peers": "whole training steps, against other libraries that happen to be installed",
 }
 REPORT = {"report": "write docs/performance.md from the results"}

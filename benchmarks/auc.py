@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.harness import add_common, begin, compare, save
-from ctrkit.training import auc
+from ctrkit.metrics import auc
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from benchmarks.harness import ComparedModel, add_common, begin, compare, measur
 from benchmarks.statistics import mean_interval, spell
 from ctrkit.data import Dataset, PreparedData, prepare
 from ctrkit.data.storing.dataset import IDS_FILE, LABELS_FILE
-from ctrkit.machine.memory import let_go
+from ctrkit.machine.memory import release_pages
 from ctrkit.models import DAGFM
 from ctrkit.rows import Rows
 from ctrkit.synthetic import generate
@@ -90,7 +90,7 @@ def read_epoch(folder: Path, shuffle: str, *, batches_in_cache: int | None = Non
     for number, _ in enumerate(batches, start=1):
         if batches_in_cache is not None and number % batches_in_cache == 0:
             for array in (data.ids, data.labels):
-                let_go(array)  # pages that are mapped would stay
+                release_pages(array)  # pages that are mapped would stay
             forget(folder)
 
 

@@ -56,10 +56,10 @@ def run(arguments: argparse.Namespace) -> None:
     save("score", found, roofline=roofline, table_rows=TABLE_ROWS)
 
 
-def make_ours(name: str, rows: int) -> Callable[[], object]:
+def make_ours(name: str, rows: int, table_rows: int = TABLE_ROWS) -> Callable[[], object]:
     """Return ``ctrkit.training.score`` of a model on rows in memory."""
-    model = make_model(name, table_rows=TABLE_ROWS)
-    batch = make_batch(rows, table_rows=TABLE_ROWS)
+    model = make_model(name, table_rows=table_rows)
+    batch = make_batch(rows, table_rows=table_rows)
     examples = SimpleNamespace(ids=batch.ids.numpy(), labels=batch.labels.numpy(), values=None)
     return lambda: score(model, examples)
 

@@ -10,15 +10,15 @@ from small_rows import make_rows
 from ctrkit.data import Dataset
 from ctrkit.distill import DistillationTrainer
 from ctrkit.fields import FieldShape
-from ctrkit.models import DAGFM, CrossNet
-from ctrkit.training import TrainConfig, Trainer, evaluate, score
-from ctrkit.training.metrics import (
+from ctrkit.metrics import (
     auc,
     compute_metrics,
     expected_calibration_error,
     grouped_auc,
     logloss,
 )
+from ctrkit.models import DAGFM, CrossNet
+from ctrkit.training import TrainConfig, Trainer, evaluate, score
 
 NUM_ROWS = 40
 FIELDS = [6, 6, FieldShape(cardinality=6, has_value=True)]

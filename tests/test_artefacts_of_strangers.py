@@ -184,6 +184,19 @@ def header(text):
         (b"\x93NUMPY\x02\x00" + bytes(200), "does not begin as a .npy file does"),
         (header("{" * 200 + "\n"), "does not begin as a .npy file does"),
         (header("{'descr': __import__('os').abort()}\n"), "does not begin as a .npy file does"),
+        (header("-" * 60_000 + "1\n"), "does not begin as a .npy file does"),
+        *(
+            (
+                header(f"{{'descr': '<i4', 'fortran_order': False, 'shape': {shape}, }}\n") + rows,
+                "does not begin as a .npy file does",
+            )
+            for shape, rows in [
+                ("(-3, -2)", bytes(24)),
+                ("(True, 2)", bytes(8)),
+                ("(0, 1e3)", b""),
+                (f"(0, {10**30})", b""),
+            ]
+        ),
         (
             header("{'descr': '?i4', 'fortran_order': False, 'shape': (6,), }\n").replace(
                 b"?", b"\xd5"

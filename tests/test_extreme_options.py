@@ -14,9 +14,8 @@ from ctrkit.distill import DistillationTrainer, DistillConfig
 from ctrkit.models import KD_DAGFM, MODELS, CrossNet, build_model, model_options
 from ctrkit.ops.dropout import dropout
 from ctrkit.options import from_mapping, members, option_types
-from ctrkit.runs.fit import check_fits_memory
+from ctrkit.runs.space import check_fits_memory, training_memory
 from ctrkit.training import TrainConfig, Trainer, score_stream
-from ctrkit.training.estimates import training_memory
 
 TRAIN, VALID = make_rows(60), make_rows(40, seed=1)
 FIELDS = [6, 6, 6]
@@ -140,7 +139,7 @@ def test_a_billion_threads_are_refused():
 def test_a_batch_takes_no_more_memory_than_the_rows():
     model = CrossNet(FIELDS, embedding_dim=2)
     needed = [
-        training_memory(model, TrainConfig(batch_size=size), num_rows=1000, row_bytes=20).total
+        sum(training_memory(model, TrainConfig(batch_size=size), num_rows=1000, row_bytes=20))
         for size in (1000, 10**12)
     ]
     assert needed[0] == needed[1]

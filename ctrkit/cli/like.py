@@ -11,9 +11,9 @@ from ctrkit.cli.console import say
 from ctrkit.cli.inputs import is_prepared
 from ctrkit.data import PreparedData
 from ctrkit.files import part_of
+from ctrkit.metrics import Metrics
 from ctrkit.options import shown, to_mapping
 from ctrkit.runs import CONFIG, DATA, METRICS, Recipe, read_json, versions
-from ctrkit.training import Metrics
 
 
 class Like:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ctrkit.distill import ComparedModel
-from ctrkit.training import Metrics
+from ctrkit.metrics import Metrics
 
 COLUMNS = {
     "auc": "AUC",

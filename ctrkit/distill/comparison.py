@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ctrkit.data import Dataset
 from ctrkit.distill.agreement import Agreement, agreement
 from ctrkit.distill.teachers import compute_logits
+from ctrkit.metrics import compute_metrics
 from ctrkit.models import CTRModel, cost_of
-from ctrkit.training import compute_metrics, latencies, probabilities
+from ctrkit.training import latencies, probabilities
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from ctrkit.machine.allocator import freed_memory_kept
 from ctrkit.machine.devices import choose_device, chunk_rows, full_rate, single_threads
 from ctrkit.machine.huge_pages import on_huge_pages
-from ctrkit.machine.memory import free_memory, let_go, memory_bytes, read_stretches
+from ctrkit.machine.memory import free_memory, memory_bytes, read_stretches, release_pages
 from ctrkit.machine.out_of_memory import memory_errors
 from ctrkit.machine.signals import Interrupted, Interruption
 from ctrkit.machine.space import address_limit, check_disk, check_memory
@@ -22,10 +22,10 @@ __all__ = [
     "freed_memory_kept",
     "full_rate",
     "in_order",
-    "let_go",
     "memory_bytes",
     "memory_errors",
     "on_huge_pages",
     "read_stretches",
+    "release_pages",
     "single_threads",
 ]

@@ -1,4 +1,4 @@
-"""Freed memory, kept for the next step instead of being given back to the system."""
+"""Keep freed memory for the next training step instead of giving it back to the system."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from ctrkit.machine.space import address_limit
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 """Names of glibc's settings in <malloc.h>."""
@@ -18,7 +20,7 @@ LEFT_BYTES = 32 << 20
 
 _lock = threading.Lock()
 _num_blocks = 0
-"""Blocks being run: the settings are the process's, and only the last block ends them."""
+"""Blocks being run: the settings are the process's, so that only the last block resets them."""
 
 
 @contextmanager
@@ -46,23 +48,16 @@ def freed_memory_kept() -> Iterator[None]:
 
 
 def _count(library: ctypes.CDLL, change: int) -> None:
-    """Add to the number of blocks, and set what the first one needs and the last one leaves."""
+    """Change the number of blocks; the first one raises the thresholds, the last resets them."""
     global _num_blocks
     with _lock:
         before, _num_blocks = _num_blocks, _num_blocks + change
         if before and _num_blocks:
             return
-        if _num_blocks and _has_limited_addresses():
+        if _num_blocks and address_limit() is not None:
             library.mallopt(ARENA_MAX, 1)
         kept = KEPT_BYTES if _num_blocks else LEFT_BYTES
         library.mallopt(TRIM_THRESHOLD, kept)
         library.mallopt(MMAP_THRESHOLD, kept)
         if not _num_blocks:
             library.malloc_trim(0)
-
-
-def _has_limited_addresses() -> bool:
-    import resource  # here, for not every system has it
-
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return limit != resource.RLIM_INFINITY

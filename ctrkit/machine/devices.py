@@ -18,7 +18,7 @@ CHUNK_ROWS = {"cpu": 512, "cuda": 65536}
 """Rows that pass a model at a time, by device: on a processor, what they need fits its cache."""
 
 LARGEST_MATMUL_ERROR = 1e-5
-"""Relative error up to which a faster float32 matrix product passes for exact."""
+"""Relative error up to which a faster float32 matrix product counts as exact."""
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,4 +1,4 @@
-"""Huge pages for large tables, whose rows are read here and there."""
+"""Huge pages for large tables, whose rows are read in no order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LEAST_BYTES = 64 << 20
-"""Smaller tensors are spared: the addresses of their pages stay in the processor, or nearly."""
+"""Smaller tensors gain nothing: the addresses of their pages stay in the processor, or nearly."""
 
 PAGE_BYTES = 2 << 20
 
@@ -19,14 +19,15 @@ def on_huge_pages(tensor: Tensor) -> Tensor:
     """Ask the system to put a new tensor on pages of 2 MiB, and return it, not yet written to.
 
     Nearly every row that is read of a large table lies on another page, and the address of each
-    page of 4 KiB must be looked up in memory. It is a wish, which the system may leave unfulfilled.
+    page of 4 KiB must be looked up in memory. Scoring and lazy training steps of DAGFM with 2 to 5
+    million table rows take 4 to 10 % less time (docs/performance.md). The system may refuse.
     Nothing is done for small tensors, for those of other devices, and on other systems than Linux.
     """
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
     storage = tensor.untyped_storage()
     if advice is None or tensor.device.type != "cpu" or storage.nbytes() < LEAST_BYTES:
         return tensor
-    # Whole pages only, so that nothing is said of the memory beside the tensor.
+    # Whole pages only: the memory beside the tensor is not ours.
     first = -(-storage.data_ptr() // PAGE_BYTES) * PAGE_BYTES
     end = (storage.data_ptr() + storage.nbytes()) // PAGE_BYTES * PAGE_BYTES
     ctypes.CDLL(None).madvise(

@@ -1,4 +1,4 @@
-"""The machine's memory: how much there is, how much is free, and files mapped into it."""
+"""How much memory the machine has, how much is free, and which mapped files take some of it."""
 
 from __future__ import annotations
 
@@ -105,14 +105,14 @@ def read_stretches(array: NDArray[Any], stretches: Sequence[slice]) -> NDArray[A
     stop = 0
     for stretch in stretches:
         start, stop = stop, stop + stretch.stop - stretch.start
-        _announce(array[stretch])
+        _prefetch_pages(array[stretch])
         copy[start:stop] = array[stretch]
-        let_go(array)  # or what was read would be in memory twice
+        release_pages(array)  # or what was read would be in memory twice
     return copy
 
 
-def let_go(array: NDArray[Any]) -> None:
-    """Unmap what was read of a memory-mapped array; of any other, nothing.
+def release_pages(array: NDArray[Any]) -> None:
+    """Release the memory of what was read of a memory-mapped array; do nothing for any other.
 
     The pages stay in the system's cache for as long as it has room, and are mapped again when
     they are read again, but no longer count as this process's memory.
@@ -122,8 +122,8 @@ def let_go(array: NDArray[Any]) -> None:
         mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def _announce(array: NDArray[Any]) -> None:
-    """Have the system read a memory-mapped array at once.
+def _prefetch_pages(array: NDArray[Any]) -> None:
+    """Ask the system to read a memory-mapped array at once.
 
     Page by page it would guess what comes next, and read up to several MiB around each place.
     """

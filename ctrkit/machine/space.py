@@ -1,4 +1,4 @@
-"""Space for long work: what would not fit is refused before it begins."""
+"""Refuse jobs that would not fit in memory or on disk, before they begin."""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from ctrkit.data import Dataset
+from ctrkit.metrics import Metrics, compute_metrics
 from ctrkit.models import CTRModel
-from ctrkit.training import Metrics, compute_metrics, probabilities, score
+from ctrkit.training import probabilities, score
 
 
 def check_finite_weights(path: Path, model: CTRModel) -> None:

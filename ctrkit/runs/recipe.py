@@ -18,8 +18,8 @@ from ctrkit.data import PreparedData, entry_of
 from ctrkit.fields import FieldShape
 from ctrkit.models import CTRModel, blueprint, build_model
 from ctrkit.options import from_mapping, printable, shortened, shown, to_mapping
-from ctrkit.runs.fit import check_fits_memory
 from ctrkit.runs.folder import CONFIG, FORMAT_VERSION, read_json
+from ctrkit.runs.space import check_fits_memory
 from ctrkit.training import CHECKPOINT_OPTIONS, TrainConfig
 
 WHERE = "model options"

@@ -10,6 +10,7 @@ from typing import Any
 
 from ctrkit.data import PreparedData
 from ctrkit.files import only_writer, save_json
+from ctrkit.metrics import Metrics
 from ctrkit.models import CTRModel
 from ctrkit.runs.finite import measure
 from ctrkit.runs.folder import CHECKPOINTS, CONFIG, METRICS, claim, read_json
@@ -17,7 +18,6 @@ from ctrkit.runs.recipe import Recipe
 from ctrkit.runs.space import check_runs
 from ctrkit.training import (
     History,
-    Metrics,
     Observer,
     Record,
     TrainConfig,

@@ -21,7 +21,8 @@ from ctrkit.data import (
     read_rows,
 )
 from ctrkit.files import part_of
-from ctrkit.machine import check_memory, choose_device, free_memory
+from ctrkit.machine import choose_device
+from ctrkit.metrics import Metrics, compute_metrics
 from ctrkit.models import CTRModel, blueprint, build_model
 from ctrkit.options import shown
 from ctrkit.runs.finite import check_finite_weights, finite, measure
@@ -34,15 +35,8 @@ from ctrkit.runs.folder import (
 )
 from ctrkit.runs.recipe import Recipe
 from ctrkit.runs.skipped_scores import SkippedScores
-from ctrkit.training import (
-    SCORED_ROW_BYTES,
-    Metrics,
-    compute_metrics,
-    load_weights,
-    probabilities,
-    score_stream,
-    table_bytes,
-)
+from ctrkit.runs.space import SCORED_ROW_BYTES, check_scoring, table_bytes
+from ctrkit.training import load_weights, probabilities, score_stream
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +93,7 @@ class Run:
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where} must describe the model of this run: {error}") from error
         if self._check_space:
-            self._require_memory("scoring", table_bytes(planned))
+            check_scoring(f"scoring with run {self.folder}", table_bytes(planned))
         path = part_of(self.folder, CHECKPOINTS, "best.pt")
         if not path.exists():
             raise FileNotFoundError(f"{self.folder} is no whole run: it has no {path.name}")
@@ -109,10 +103,6 @@ class Run:
         model.load_state_dict(weights)
         check_finite_weights(path, model)
         return model
-
-    def _require_memory(self, what: str, needed: int) -> None:
-        advice = "end other programs, or take a machine with more memory"
-        check_memory(f"{what} with run {self.folder}", needed, free_memory(), advice=advice)
 
     def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the click probability ``(N,)`` of raw rows, with or without a label column.
@@ -203,7 +193,8 @@ class Run:
         if len(rows) == 0:
             raise ValueError(f"{data.path} has no {part} rows; evaluate on another part")
         if self._check_space:
-            self._require_memory(f"scoring {len(rows):,} rows", SCORED_ROW_BYTES * len(rows))
+            what = f"scoring {len(rows):,} rows with run {self.folder}"
+            check_scoring(what, SCORED_ROW_BYTES * len(rows))
         return measure(self.model, rows, f"{part} rows of {data.path}")
 
     def _scored(

@@ -1,14 +1,7 @@
 """Generated click logs, whose truth is known."""
 
-from ctrkit.synthetic.logs import (
-    BestScores,
-    SyntheticLog,
-    Truth,
-    best_scores,
-    frame,
-    generate,
-    truth,
-)
+from ctrkit.synthetic.best_scores import BestScores, best_scores
+from ctrkit.synthetic.logs import SyntheticLog, Truth, frame, generate, truth
 from ctrkit.synthetic.planted import SyntheticConfig
 
 __all__ = [

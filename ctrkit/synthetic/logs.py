@@ -29,7 +29,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import nan
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
@@ -40,50 +39,23 @@ import pandas as pd
 from ctrkit.files import atomic_write
 from ctrkit.options import check_choice, check_not_negative, check_positive
 from ctrkit.rows import Labels
+from ctrkit.synthetic.best_scores import NUM_STEPS, BestScores, Steps, Tally, best_scores
 from ctrkit.synthetic.fields import Entries
 from ctrkit.synthetic.layouts import avazu_layout, criteo_layout
 from ctrkit.synthetic.planted import PlantedTruth, SyntheticConfig
 from ctrkit.synthetic.text_matrix import TextCodes, TextMatrix, four_digit_tokens, text_tokens
-
-__all__ = [
-    "FORMATS",
-    "BestScores",
-    "SyntheticConfig",
-    "SyntheticLog",
-    "Truth",
-    "best_scores",
-    "frame",
-    "generate",
-    "truth",
-]
 
 CLICK_RATES = {"criteo": 0.256, "avazu": 0.17}
 FORMATS = tuple(CLICK_RATES)
 
 # The chunk is part of what a seed means: another size would be another log.
 _CHUNK_ROWS = 1 << 15
-# Probabilities are multiples of 2^-16, so that 65,536 counters hold everything that the exact AUC
-# of a log of any size depends on, and a click is one comparison of whole numbers.
-_STEPS = 1 << 16
 _ID_CELLS = 5
 _DIGITS = text_tokens([0, 1])
 _FIRST_DAY = datetime(2014, 10, 21)
 _TRUTH_STREAM, _SAMPLE_STREAM, _VALUE_STREAM, _TEXT_STREAM = range(4)
 
 Hours = npt.NDArray[np.intp]
-Steps = npt.NDArray[np.uint16]
-
-
-class BestScores(NamedTuple):
-    """What the true probabilities score on some rows; no model can be expected to do better.
-
-    ``auc`` and ``logloss`` are those of the drawn clicks (``auc`` is NaN where all rows have one
-    label). ``expected_logloss`` is the mean entropy, which ``logloss`` would be on average.
-    """
-
-    auc: float
-    logloss: float
-    expected_logloss: float
 
 
 class Truth(NamedTuple):
@@ -164,25 +136,10 @@ def generate(
         True
     """
     path = Path(path)
-    if path.suffix in {".xz", ".bz2", ".zip", ".zst", ".parquet"}:
-        raise ValueError(f"path must be a text file, or end in .gz, got {str(path)!r}")
     truth_path = None if probabilities is None else Path(probabilities)
-    if truth_path is not None and truth_path.suffix != ".npy":
-        raise ValueError(f"probabilities must name a .npy file, got {str(truth_path)!r}")
+    _check_suffixes(path, truth_path)
     source = _Source(rows=rows, format=format, seed=seed, config=config)
-
-    tally = _Tally()
-    with ExitStack() as files:
-        output = files.enter_context(_opened(path))
-        truth_output = truth_path and files.enter_context(_opened(truth_path))
-        if truth_output:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (rows,)}
-            np.lib.format.write_array_header_1_0(truth_output, header)
-        for text, labels, steps in source.text():
-            output.write(text)
-            tally.add(labels, steps)
-            if truth_output:
-                truth_output.write(_chances(steps).astype("<f4").tobytes())
+    tally = _written(source, path, truth_path)
     best = tally.scores()
     return SyntheticLog(
         path=path,
@@ -196,6 +153,30 @@ def generate(
         expected_logloss=best.expected_logloss,
         probabilities=truth_path,
     )
+
+
+def _check_suffixes(path: Path, truth_path: Path | None) -> None:
+    if path.suffix in {".xz", ".bz2", ".zip", ".zst", ".parquet"}:
+        raise ValueError(f"path must be a text file, or end in .gz, got {str(path)!r}")
+    if truth_path is not None and truth_path.suffix != ".npy":
+        raise ValueError(f"probabilities must name a .npy file, got {str(truth_path)!r}")
+
+
+def _written(source: _Source, path: Path, truth_path: Path | None) -> Tally:
+    """Write the rows, and their probabilities where a file is named, and count them."""
+    tally = Tally()
+    with ExitStack() as files:
+        output = files.enter_context(_opened(path))
+        truth_output = truth_path and files.enter_context(_opened(truth_path))
+        if truth_output:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (source.rows,)}
+            np.lib.format.write_array_header_1_0(truth_output, header)
+        for text, labels, steps in source.text():
+            output.write(text)
+            tally.add(labels, steps)
+            if truth_output:
+                truth_output.write(_chances(steps).astype("<f4").tobytes())
+    return tally
 
 
 def truth(
@@ -251,27 +232,6 @@ def frame(
     )
 
 
-def best_scores(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> BestScores:
-    """Return what the true probabilities of some generated rows score on their clicks.
-
-    Args:
-        labels: clicks ``(N,)``.
-        probabilities: as `truth` returns or `generate` writes them, ``(N,)``.
-
-    Raises:
-        ValueError: if the lengths differ or are zero.
-    """
-    clicks, chances = np.asarray(labels), np.asarray(probabilities)
-    if clicks.shape != chances.shape or clicks.ndim != 1 or not len(clicks):
-        raise ValueError(
-            "labels and probabilities must be two columns of the same rows, "
-            f"got {clicks.shape} and {chances.shape}"
-        )
-    tally = _Tally()
-    tally.add(clicks.astype(np.uint8), np.rint(chances * _STEPS).astype(np.uint16))
-    return tally.scores()
-
-
 class _Chunk(NamedTuple):
     """Consecutive rows: entries by field, hours since the log's start, clicks and chances."""
 
@@ -322,10 +282,10 @@ class _Source:
         for number, start in enumerate(range(0, self.rows, _CHUNK_ROWS)):
             generator = self._generator(_VALUE_STREAM, number)
             entries = self.layout.draw(generator, _CHUNK_ROWS)
-            draws = generator.integers(0, _STEPS, _CHUNK_ROWS, dtype=np.uint16)
+            draws = generator.integers(0, NUM_STEPS, _CHUNK_ROWS, dtype=np.uint16)
             hours = self._hours((np.arange(start, start + _CHUNK_ROWS) + 0.5) / self.rows)
             chances = self.truth.probabilities(entries, hours % 24)
-            steps = np.clip(np.rint(chances * _STEPS), 1, _STEPS - 1).astype(np.uint16)
+            steps = np.clip(np.rint(chances * NUM_STEPS), 1, NUM_STEPS - 1).astype(np.uint16)
             labels = (draws < steps).astype(np.uint8)
             count = min(_CHUNK_ROWS, self.rows - start)
             yield _Chunk(entries, hours, labels[:count], steps[:count])
@@ -367,35 +327,8 @@ class _Source:
         return np.minimum(np.searchsorted(bounds, positions, side="right"), num_hours - 1)
 
 
-class _Tally:
-    """Clicks and rows counted by probability: all that the scores of the truth depend on."""
-
-    def __init__(self) -> None:
-        self.clicks = np.zeros(_STEPS, dtype=np.int64)
-        self.rows = np.zeros(_STEPS, dtype=np.int64)
-
-    def add(self, labels: Labels, steps: Steps) -> None:
-        self.rows += np.bincount(steps, minlength=_STEPS)
-        self.clicks += np.bincount(steps[labels == 1], minlength=_STEPS)
-
-    def scores(self) -> BestScores:
-        """Return AUC, the chance that a click outscores a non-click (ties half), and loglosses."""
-        used = np.flatnonzero(self.rows)
-        clicks, rows = self.clicks[used], self.rows[used]
-        others = rows - clicks
-        chances = used / _STEPS
-        won = clicks * (np.cumsum(others) - others / 2)
-        pairs = int(clicks.sum()) * int(others.sum())
-        losses, other_losses = -np.log(chances), -np.log1p(-chances)
-        logloss = (clicks * losses + others * other_losses).sum() / rows.sum()
-        entropy = (rows * (chances * losses + (1 - chances) * other_losses)).sum() / rows.sum()
-        return BestScores(
-            float(won.sum() / pairs) if pairs else nan, float(logloss), float(entropy)
-        )
-
-
 def _chances(steps: Steps) -> npt.NDArray[np.float32]:
-    return steps.astype(np.float32) / np.float32(_STEPS)
+    return steps.astype(np.float32) / np.float32(NUM_STEPS)
 
 
 def _id_tokens(generator: np.random.Generator) -> Iterator[TextCodes]:

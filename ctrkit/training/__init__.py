@@ -1,18 +1,6 @@
 """Training: options, the trainer, and metrics over all rows."""
 
-from ctrkit.training.checkpoints import NAMES, load_weights, remove_unfinished, unfinished
-from ctrkit.training.config import CHECKPOINT_OPTIONS, TrainConfig
-from ctrkit.training.estimates import (
-    SCORED_ROW_BYTES,
-    finished_disk,
-    running_disk,
-    table_bytes,
-    training_memory,
-)
-from ctrkit.training.history import History, Record, TrainResult
-from ctrkit.training.input import Examples, check_examples, check_inputs
-from ctrkit.training.latency import latencies
-from ctrkit.training.metrics import (
+from ctrkit.metrics import (
     Metrics,
     auc,
     compute_metrics,
@@ -21,6 +9,18 @@ from ctrkit.training.metrics import (
     logloss,
     normalized_entropy,
 )
+from ctrkit.training.checkpoints import WEIGHT_FILES, load_weights, remove_unfinished, unfinished
+from ctrkit.training.config import CHECKPOINT_OPTIONS, TrainConfig
+from ctrkit.training.history import History, Record, TrainResult
+from ctrkit.training.input import (
+    POOL_BYTES,
+    POSITION_BYTES,
+    Examples,
+    check_examples,
+    check_inputs,
+    chosen_shuffle,
+)
+from ctrkit.training.latency import latencies
 from ctrkit.training.observer import Observer
 from ctrkit.training.optimizers import table_optimizer
 from ctrkit.training.ranks import ALONE, Ranks
@@ -33,14 +33,16 @@ from ctrkit.training.scoring import (
     score,
     score_stream,
 )
+from ctrkit.training.step import chunks_at_once, rows_of_chunk
 from ctrkit.training.tensorboard import TensorBoardWriter
 from ctrkit.training.trainer import Trainer, check_rows, require_both_classes
 
 __all__ = [
     "ALONE",
     "CHECKPOINT_OPTIONS",
-    "NAMES",
-    "SCORED_ROW_BYTES",
+    "POOL_BYTES",
+    "POSITION_BYTES",
+    "WEIGHT_FILES",
     "Examples",
     "History",
     "Metrics",
@@ -56,11 +58,12 @@ __all__ = [
     "check_examples",
     "check_inputs",
     "check_rows",
+    "chosen_shuffle",
+    "chunks_at_once",
     "compute_metrics",
     "eval_mode",
     "evaluate",
     "expected_calibration_error",
-    "finished_disk",
     "grouped_auc",
     "joined",
     "latencies",
@@ -70,11 +73,9 @@ __all__ = [
     "probabilities",
     "remove_unfinished",
     "require_both_classes",
-    "running_disk",
+    "rows_of_chunk",
     "score",
     "score_stream",
-    "table_bytes",
     "table_optimizer",
-    "training_memory",
     "unfinished",
 ]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ctrkit.machine import Interrupted, Interruption, choose_device, on_huge_pages
+from ctrkit.metrics import Metrics, compute_metrics
 from ctrkit.models import Batch, CTRModel
 from ctrkit.options import to_mapping
 from ctrkit.rows import Rows
@@ -24,7 +25,6 @@ from ctrkit.training.config import CHECKPOINT_OPTIONS, TrainConfig
 from ctrkit.training.early_stopping import EarlyStopping
 from ctrkit.training.history import History, Record, TrainResult
 from ctrkit.training.input import Examples, choose_order, id_limits, shuffled_batches
-from ctrkit.training.metrics import Metrics, compute_metrics
 from ctrkit.training.observer import Observer
 from ctrkit.training.optimizers import table_optimizer
 from ctrkit.training.ranks import Ranks

@@ -17,10 +17,11 @@ from ctrkit.machine import (
     chunk_rows,
     freed_memory_kept,
     full_rate,
-    let_go,
     memory_errors,
+    release_pages,
     single_threads,
 )
+from ctrkit.metrics import Metrics, compute_metrics
 from ctrkit.models import CTRModel
 from ctrkit.options import check_workers
 from ctrkit.rows import Rows, concatenate
@@ -31,7 +32,6 @@ from ctrkit.training.input import (
     check_inputs,
     id_limits,
 )
-from ctrkit.training.metrics import Metrics, compute_metrics
 
 BLOCK_ROWS = 1 << 16
 """Rows that are in memory at a time: read of mapped arrays, then shared out among the threads."""
@@ -64,9 +64,9 @@ def blocks_of(examples: Examples, block_rows: int = BLOCK_ROWS) -> Iterator[Rows
     for start in range(0, len(ids), block_rows):
         block = slice(start, start + block_rows)
         yield Rows(ids[block], values=None if values is None else values[block])
-        let_go(ids)
+        release_pages(ids)
         if values is not None:
-            let_go(values)
+            release_pages(values)
 
 
 def joined(parts: Iterable[NDArray[Any]], num_rows: int) -> NDArray[np.float32]:

@@ -77,6 +77,19 @@ def test_predict_needs_no_label_column(run_folder, log, tmp_path):
     assert (tmp_path / "unlabelled.csv").read_text() == (tmp_path / "labelled.csv").read_text()
 
 
+def test_predict_writes_the_shortest_decimals_that_read_back_as_the_scores(
+    run_folder, log, tmp_path
+):
+    expected = np.concatenate(list(Run(run_folder).score_files([log]))).tolist()
+    out = tmp_path / "scores.csv"
+    assert main(["predict", str(run_folder), str(log), "--out", str(out)]) == 0
+    lines = out.read_text().split()[1:]
+    assert [float(line) for line in lines] == expected
+    for line, score in zip(lines, expected, strict=True):
+        digits = line.removeprefix("0.").lstrip("0").split("e")[0].replace(".", "")
+        assert len(digits) == 1 or float(f"{score:.{len(digits) - 1}g}") != score
+
+
 @pytest.mark.parametrize("num_workers", ["1", "3"])
 def test_predict_gives_the_same_bits_with_any_number_of_threads(
     run_folder, log, tmp_path, monkeypatch, num_workers

@@ -9,7 +9,7 @@ from failing import error_of
 
 from ctrkit.cli import main
 from ctrkit.data import Field, Schema, prepare
-from ctrkit.data.preparing.estimates import array_row_bytes, preparation_disk
+from ctrkit.data.preparing.plan import SPILLED_CELL_BYTES, preparation_disk
 from ctrkit.data.reading.sources import open_sources
 from ctrkit.data.schemas.criteo import CRITEO
 from ctrkit.machine import space
@@ -17,7 +17,6 @@ from ctrkit.synthetic import generate
 
 ROWS = 2000
 FAST = ["--epochs", "1", "--batch-size", "512", "--embedding-dim", "4", "--model", "dagfm"]
-FREE_MEMORY = ("ctrkit.runs.space.free_memory", "ctrkit.runs.run.free_memory")
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +35,7 @@ def data(log, tmp_path_factory):
 
 @pytest.fixture
 def no_memory(monkeypatch):
-    for name in FREE_MEMORY:
-        monkeypatch.setattr(name, lambda: 1000)
+    monkeypatch.setattr("ctrkit.runs.space.free_memory", lambda: 1000)
 
 
 @pytest.fixture
@@ -119,8 +117,9 @@ def test_line_ends_in_quotes_end_no_row(tmp_path):
 
 def test_preparation_holds_its_arrays_and_more(log, data):
     arrays = sum(path.stat().st_size for path in data.rglob("*.npy"))
-    assert array_row_bytes(CRITEO) * ROWS == pytest.approx(arrays, rel=0.01)
     without, with_times = (
         preparation_disk(CRITEO, ROWS, with_times=flag) for flag in (False, True)
     )
-    assert arrays < without == with_times - 8 * ROWS
+    spilled = ROWS * (SPILLED_CELL_BYTES * 39 + 2)
+    assert without - spilled == pytest.approx(arrays, rel=0.01)
+    assert with_times == without + 8 * ROWS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ctrkit.machine import memory
-from ctrkit.machine.memory import free_memory, let_go, memory_bytes, read_stretches
+from ctrkit.machine.memory import free_memory, memory_bytes, read_stretches, release_pages
 
 MIB = 1 << 20
 
@@ -106,7 +106,7 @@ def test_the_limit_of_the_shell_counts(monkeypatch):
     assert 0 <= free_memory() <= 50 * MIB
 
 
-def test_mapped_pages_that_are_let_go_no_longer_count(tmp_path):
+def test_mapped_pages_that_are_released_no_longer_count(tmp_path):
     path = tmp_path / "array.npy"
     np.save(path, np.arange(MIB))
     array = np.asarray(np.load(path, mmap_mode="r"))
@@ -119,7 +119,7 @@ def test_mapped_pages_that_are_let_go_no_longer_count(tmp_path):
 
     total = array.sum()
     assert resident() > 8000
-    let_go(array[5:])
+    release_pages(array[5:])
     assert resident() == 0
     assert array.sum() == total
 
@@ -131,7 +131,7 @@ def test_letting_go_changes_no_number(tmp_path, mode):
     if mode != "r":
         array[7] = -1
     before = np.array(array)
-    let_go(array)
+    release_pages(array)
     assert np.array_equal(array, before)
 
 

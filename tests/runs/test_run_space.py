@@ -6,9 +6,9 @@ from small_rows import make_rows
 
 from ctrkit.models import DAGFM, DCNv2
 from ctrkit.models.cost import saved_bytes_per_row
+from ctrkit.runs.space import finished_disk, running_disk, training_memory
 from ctrkit.training import TrainConfig, Trainer
-from ctrkit.training.checkpoints.best import NAMES
-from ctrkit.training.estimates import finished_disk, running_disk, training_memory
+from ctrkit.training.checkpoints.best import WEIGHT_FILES
 from ctrkit.training.input.shuffling import POOL_BYTES
 
 ROWS, DIM, FIELDS = 39_000, 16, 39
@@ -29,16 +29,8 @@ def memory(model, **options):
 @pytest.mark.parametrize(
     ("kind", "numbers"), [("dense", 4 * DIM), ("lazy", 3 * DIM + 1), ("adagrad", DIM + 1)]
 )
-@pytest.mark.parametrize("best_in_memory", [False, True])
-def test_table_takes_the_numbers_of_its_optimizer(model, kind, numbers, best_in_memory):
-    found = training_memory(
-        model,
-        TrainConfig(device="cpu", table_optimizer=kind),
-        num_rows=1000,
-        row_bytes=ROW_BYTES,
-        best_in_memory=best_in_memory,
-    )
-    assert found.table == 4 * ROWS * (numbers + DIM * best_in_memory)
+def test_table_takes_the_numbers_of_its_optimizer(model, kind, numbers):
+    assert memory(model, table_optimizer=kind).table == 4 * ROWS * numbers
 
 
 def test_batch_order_and_scores_follow_the_formula(model):
@@ -46,7 +38,6 @@ def test_batch_order_and_scores_follow_the_formula(model):
     assert found.batch == 256 * (3 * ROW_BYTES + 3 * FIELDS * (4 * DIM + 8))
     assert found.order == 8 * 1000
     assert found.scores == 43 * 100
-    assert found.total == (found.table + found.batch + found.chunk + found.order + found.scores)
     assert memory(model, shuffle="blocks").order == 2 * POOL_BYTES
 
 
@@ -83,5 +74,5 @@ def test_disk_is_that_of_the_files(kind, tmp_path):
     weights = finished_disk(model) // 2
     state = (running_disk(model, config) - weights) // 2
     assert max(written) == pytest.approx(state, rel=0.02)
-    left = sum((tmp_path / name).stat().st_size for name in NAMES)
+    left = sum((tmp_path / name).stat().st_size for name in WEIGHT_FILES)
     assert left == pytest.approx(finished_disk(model), rel=0.02)

@@ -334,7 +334,7 @@ def test_an_interrupted_run_leaves_the_old_file_and_nothing_else(tmp_path, monke
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(logs._Tally, "add", interrupted)
+    monkeypatch.setattr(logs.Tally, "add", interrupted)
     with pytest.raises(KeyboardInterrupt):
         generate(tmp_path / "log.txt", rows=50, probabilities=tmp_path / "log.npy")
     assert list(tmp_path.iterdir()) == [log.path]

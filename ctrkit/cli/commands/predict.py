@@ -9,7 +9,6 @@ from pathlib import Path
 from ctrkit.cli.arguments import whole_number
 from ctrkit.cli.bars import RowsBar
 from ctrkit.cli.console import say
-from ctrkit.cli.decimals import decimal_lines
 from ctrkit.cli.inputs import add_check_space, add_reading, skipping, tell_skipped
 from ctrkit.cli.outputs import called, check_output, opened_output, streams
 from ctrkit.cli.paths import file_path, path
@@ -55,7 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
     ):
         file.write(b"probability\n")
         for predicted in scores:
-            file.write(decimal_lines(predicted))
+            # repr: the shortest decimals that read back as the very same number.
+            file.write("".join(f"{value!r}\n" for value in predicted.tolist()).encode())
             rows += len(predicted)
             bar(len(predicted))
         num_skipped = skipped.total if skipped else 0

@@ -30,7 +30,6 @@ from ctrkit.data.encoding import (
     read_schema_file,
 )
 from ctrkit.data.preparing.config import PrepareConfig, Progress
-from ctrkit.data.preparing.estimates import preparation_disk
 from ctrkit.data.preparing.passes import (
     CountedBlock,
     StoredBlock,
@@ -39,7 +38,7 @@ from ctrkit.data.preparing.passes import (
     fit_field,
     read_block,
 )
-from ctrkit.data.preparing.plan import Plan, check_readable_once
+from ctrkit.data.preparing.plan import Plan, check_readable_once, preparation_disk
 from ctrkit.data.preparing.split import (
     Split,
     WholeSplit,

@@ -9,7 +9,7 @@ from torch import Tensor
 from ctrkit.models import CTRModel
 from ctrkit.training.checkpoints.weights import load_weights, save_tensors, weights_of
 
-NAMES = ("best.pt", "last.pt")
+WEIGHT_FILES = ("best.pt", "last.pt")
 
 
 class BestWeights:
@@ -30,7 +30,7 @@ class BestWeights:
     def clear(self) -> None:
         """Remove those of an earlier run, which would be taken for this one's."""
         if self.folder is not None and self.writes:
-            for name in NAMES:
+            for name in WEIGHT_FILES:
                 (self.folder / name).unlink(missing_ok=True)
 
     def keep(self) -> None:

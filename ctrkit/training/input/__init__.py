@@ -8,12 +8,7 @@ from ctrkit.training.input.batches import (
     id_limits,
     shuffled_batches,
 )
-from ctrkit.training.input.shuffling import (
-    POOL_BYTES,
-    POSITION_BYTES,
-    choose_order,
-    chosen_shuffle,
-)
+from ctrkit.training.input.shuffling import POOL_BYTES, POSITION_BYTES, choose_order, chosen_shuffle
 
 __all__ = [
     "POOL_BYTES",

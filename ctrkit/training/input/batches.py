@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ctrkit.arrays import ID_TYPES, check_finite, check_labels, check_row_arrays
-from ctrkit.machine import let_go
+from ctrkit.machine import release_pages
 from ctrkit.models import Batch, CTRModel
 from ctrkit.rows import Rows
 from ctrkit.training.input.prefetch import read_ahead
@@ -56,7 +56,7 @@ def check_examples(rows: Examples, what: str) -> None:
     of = f" of the {what}"
     check_row_arrays(of, rows.ids, rows.labels, rows.values)
     check_labels(f"labels{of}", rows.labels)
-    let_go(rows.labels)
+    release_pages(rows.labels)
     _check_values(rows, of)
 
 
@@ -74,7 +74,7 @@ def check_inputs(rows: Examples) -> None:
 def _check_values(rows: Examples, of: str) -> None:
     if rows.values is not None:
         check_finite(f"values{of}", rows.values)
-        let_go(rows.values)
+        release_pages(rows.values)
 
 
 def id_limits(model: CTRModel) -> NDArray[np.int64]:

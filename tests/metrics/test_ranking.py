@@ -1,19 +1,10 @@
-"""Metrics against their definitions and against scikit-learn."""
-
-import tracemalloc
+"""AUC and grouped AUC against their definitions and against scikit-learn."""
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
-from ctrkit.training import (
-    auc,
-    compute_metrics,
-    expected_calibration_error,
-    grouped_auc,
-    logloss,
-    normalized_entropy,
-)
+from ctrkit.metrics import auc, auc_from_counts, grouped_auc
 
 KINDS = {
     "float32 with negatives": lambda g, n: g.normal(size=n).astype(np.float32),
@@ -83,55 +74,6 @@ def test_bad_arrays_are_named(labels, scores, message):
         auc(labels, scores)
 
 
-def test_probabilities_outside_the_unit_interval_are_an_error():
-    with pytest.raises(ValueError, match=r"probabilities must lie in \[0, 1\], got .* to .*1.5"):
-        compute_metrics([0, 1], [0.5, 1.5])
-
-
-def test_logloss_equals_scikit_learn():
-    labels, scores = make("float64 probabilities", 1)
-    assert logloss(labels, scores) == pytest.approx(log_loss(labels, scores), abs=1e-12)
-
-
-def test_logloss_of_a_wrong_certainty_is_finite():
-    assert np.isfinite(logloss([0, 1], [1.0, 0.0]))
-
-
-def test_predicting_the_click_rate_has_normalized_entropy_one():
-    labels = np.array([1, 0, 0, 0, 1])
-    assert normalized_entropy(labels, np.full(5, 0.4)) == pytest.approx(1.0, abs=1e-12)
-
-
-def test_calibration_error_of_bins_written_out():
-    labels = np.array([0, 1, 1, 1])
-    predicted = np.array([0.1, 0.3, 0.6, 0.8])
-    # Two bins: |0.5 - 0.2| and |1.0 - 0.7|, each of half the rows.
-    assert expected_calibration_error(labels, predicted, num_bins=2) == pytest.approx(0.3)
-
-
-def test_calibration_error_is_the_same_in_any_order_of_the_rows():
-    generator = np.random.default_rng(0)
-    labels, predicted = generator.integers(0, 2, 1000), generator.integers(0, 9, 1000) / 10
-    order = generator.permutation(1000)  # ties lie on both sides of most edges between bins
-    expected = expected_calibration_error(labels, predicted)
-    assert expected_calibration_error(labels[order], predicted[order]) == expected
-
-
-@pytest.mark.parametrize("rates", [[0.25], [0.1, 0.2, 0.3, 0.4]])
-def test_calibration_error_vanishes_when_equal_predictions_are_the_click_rate(rates):
-    predicted = np.repeat(rates, 100)
-    labels = np.concatenate([np.arange(100) < 100 * rate for rate in rates]).astype(int)
-    assert expected_calibration_error(labels, predicted, num_bins=7) < 1e-12
-
-
-def test_calibration_error_vanishes_when_predictions_are_the_truth():
-    generator = np.random.default_rng(0)
-    predicted = generator.random(200_000)
-    labels = (generator.random(200_000) < predicted).astype(int)
-    assert expected_calibration_error(labels, predicted) < 0.01
-    assert compute_metrics(labels, predicted).predicted_ratio == pytest.approx(1.0, abs=0.01)
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_grouped_auc_is_the_weighted_mean_over_groups_with_both_classes(seed):
     generator = np.random.default_rng(seed)
@@ -153,17 +95,14 @@ def test_grouped_auc_without_a_mixed_group_is_an_error():
         grouped_auc([0, 1], [0.1, 0.2], ["a", "b"])
 
 
-def test_metrics_say_what_they_were_computed_on():
-    metrics = compute_metrics([0, 1, 0], [0.1, 0.9, 0.3])
-    assert (metrics.rows, metrics.clicks, metrics.auc) == (3, 1, 1.0)
-    assert set(metrics.to_dict()) >= {"auc", "logloss", "calibration_error", "rows", "clicks"}
+@pytest.mark.parametrize("seed", range(3))
+def test_auc_of_counts_is_that_of_the_rows(seed):
+    labels, scores = make("float32 with ties", seed)
+    _, place = np.unique(scores, return_inverse=True)
+    counts = (np.bincount(place[labels == label]) for label in (1, 0))
+    assert auc_from_counts(*counts) == auc(labels, scores)
 
 
-def test_all_metrics_together_take_less_than_40_bytes_a_row():
-    labels, probabilities = make("float64 probabilities", 0, rows=100_000)
-    labels = labels.astype(np.uint8)
-    tracemalloc.start()
-    compute_metrics(labels, probabilities)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 40 * len(labels)
+def test_auc_of_counts_needs_both_classes():
+    with pytest.raises(ValueError, match=r"AUC needs both classes, got 3 clicks in 3 rows"):
+        auc_from_counts(np.array([1, 2]), np.array([0, 0]))

@@ -1,0 +1,30 @@
+"""All metrics together: what they say, what they refuse, what memory they take."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from ctrkit.metrics import compute_metrics
+
+
+def test_probabilities_outside_the_unit_interval_are_an_error():
+    with pytest.raises(ValueError, match=r"probabilities must lie in \[0, 1\], got .* to .*1.5"):
+        compute_metrics([0, 1], [0.5, 1.5])
+
+
+def test_metrics_say_what_they_were_computed_on():
+    metrics = compute_metrics([0, 1, 0], [0.1, 0.9, 0.3])
+    assert (metrics.rows, metrics.clicks, metrics.auc) == (3, 1, 1.0)
+    assert set(metrics.to_dict()) >= {"auc", "logloss", "calibration_error", "rows", "clicks"}
+
+
+def test_all_metrics_together_take_less_than_40_bytes_a_row():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 100_000, dtype=np.uint8)
+    probabilities = generator.random(100_000)
+    tracemalloc.start()
+    compute_metrics(labels, probabilities)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40 * len(labels)
