@@ -1,7 +1,7 @@
 """Raw logs into encoded rows: `prepare` and `load`, `Schema`, and the `Encoder` that serves."""
 
 from ctrkit.data.columns import mix
-from ctrkit.data.encoding import VOCABULARY_FOLDER, Encoder, entry_of, read_rows
+from ctrkit.data.encoding import VOCABULARY_FOLDER, Encoder, entry_of, needed_columns, read_rows
 from ctrkit.data.preparing import PrepareConfig, Progress, ReadConfig, prepare
 from ctrkit.data.reading import (
     SKIPPED_FILE,
@@ -40,6 +40,7 @@ __all__ = [
     "log_squared_bucket",
     "mix",
     "most_bad_rows",
+    "needed_columns",
     "new_folder",
     "prepare",
     "read_rows",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ctrkit.data import (
@@ -18,6 +19,7 @@ from ctrkit.data import (
     Rows,
     SkippedRows,
     check_frame,
+    needed_columns,
     read_rows,
 )
 from ctrkit.files import part_of
@@ -37,9 +39,6 @@ from ctrkit.runs.recipe import Recipe
 from ctrkit.runs.skipped_scores import SkippedScores
 from ctrkit.runs.space import SCORED_ROW_BYTES, check_scoring, table_bytes
 from ctrkit.training import load_weights, probabilities, score_stream
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Run:
@@ -117,6 +116,30 @@ class Run:
             return np.empty(0)
         chunks = read_rows(frame, self.encoder, label="ignore")
         return np.concatenate(list(self._scored(chunks)))
+
+    def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+        """Return the click probability ``(N,)`` of raw rows, each a mapping of columns to values.
+
+        None is a missing value. Columns that the model does not know are ignored.
+
+        Raises:
+            TypeError: if a row is no mapping.
+            ValueError: if a column is missing or a value cannot be read.
+            FloatingPointError: if a score is not finite, naming the row.
+        """
+        columns = needed_columns(self.encoder.schema)
+        for number, row in enumerate(rows):
+            if not isinstance(row, Mapping):
+                raise TypeError(
+                    "rows must be mappings of columns to values, "
+                    f"got a {type(row).__name__} as row {number}"
+                )
+            for name in columns:
+                if name not in row:
+                    raise ValueError(f"row {number} must have column {shown(name)}, got none")
+        # As objects, for a column of whole numbers would become one of floats by a missing one.
+        cells = {name: pd.Series([row[name] for row in rows], dtype=object) for name in columns}
+        return self.score(pd.DataFrame(cells))
 
     def score_files(
         self,
