@@ -82,12 +82,14 @@ def tree_of(module: str) -> ast.Module:
     return ast.parse(SOURCES[module].read_text(encoding="utf-8"))
 
 
-def exported_by(module: str) -> list[str]:
-    """Return the names in a module's ``__all__``."""
-    for node in tree_of(module).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return ast.literal_eval(node.value)
-    return []
+def exported_by(module: str) -> set[str]:
+    """Return the names that a face imports."""
+    return {
+        alias.name
+        for node in tree_of(module).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
 
 
 @cache

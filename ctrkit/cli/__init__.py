@@ -4,4 +4,6 @@ from ctrkit.cli.console import say
 from ctrkit.cli.entry import COMMANDS, main, make_parser
 from ctrkit.cli.streams import closed, lossy
 
-__all__ = ["COMMANDS", "closed", "lossy", "main", "make_parser", "say"]
+__all__ = [
+    "main",
+]

@@ -19,8 +19,6 @@ from ctrkit.data.storing import Dataset, PreparedData, load, new_folder
 from ctrkit.rows import Rows
 
 __all__ = [
-    "SKIPPED_FILE",
-    "VOCABULARY_FOLDER",
     "Dataset",
     "Encoder",
     "Field",
@@ -30,19 +28,10 @@ __all__ = [
     "ReadConfig",
     "Rows",
     "Schema",
-    "SkippedRow",
     "SkippedRows",
     "built_in_schema",
-    "check_frame",
-    "entry_of",
     "infer_schema",
     "load",
-    "log_squared_bucket",
-    "mix",
-    "most_bad_rows",
-    "needed_columns",
-    "new_folder",
     "prepare",
     "read_rows",
-    "remove_list",
 ]

@@ -26,7 +26,6 @@ __all__ = [
     "distillation_loss",
     "load_logits",
     "logit_distance",
-    "phase_folder",
     "soft_label_distance",
     "teacher_logits",
 ]

@@ -19,32 +19,3 @@ from ctrkit.files.checks import check_depth, check_is_file, check_writable, hex_
 from ctrkit.files.json_files import load_json, save_json
 from ctrkit.files.npy import crc32_of, map_array
 from ctrkit.files.toml import load_toml, parse_toml, toml_key, toml_value
-
-__all__ = [
-    "FOLDER_SUFFIX",
-    "REPLACED",
-    "atomic_write",
-    "check_depth",
-    "check_is_file",
-    "check_writable",
-    "crc32_of",
-    "exchange",
-    "final_name",
-    "hex_crc32",
-    "load_json",
-    "load_toml",
-    "locked",
-    "map_array",
-    "named_when_full",
-    "only_writer",
-    "parse_toml",
-    "part_of",
-    "remove_left_overs",
-    "save_json",
-    "sync",
-    "sync_all",
-    "temporary_beside",
-    "toml_key",
-    "toml_value",
-    "write_together",
-]

@@ -8,24 +8,3 @@ from ctrkit.machine.out_of_memory import memory_errors
 from ctrkit.machine.signals import Interrupted, Interruption
 from ctrkit.machine.space import address_limit, check_disk, check_memory
 from ctrkit.machine.workers import default_workers, in_order
-
-__all__ = [
-    "Interrupted",
-    "Interruption",
-    "address_limit",
-    "check_disk",
-    "check_memory",
-    "choose_device",
-    "chunk_rows",
-    "default_workers",
-    "free_memory",
-    "freed_memory_kept",
-    "full_rate",
-    "in_order",
-    "memory_bytes",
-    "memory_errors",
-    "on_huge_pages",
-    "read_stretches",
-    "release_pages",
-    "single_threads",
-]

@@ -16,10 +16,8 @@ from ctrkit.models.xdeepfm import xDeepFM
 
 __all__ = [
     "CIN",
-    "CTR_WEIGHT",
     "DAGFM",
     "KD_DAGFM",
-    "KD_WEIGHT",
     "MODELS",
     "AutoIntPlus",
     "Batch",
@@ -28,17 +26,9 @@ __all__ = [
     "CrossNet",
     "DAGFMPlus",
     "DCNv2",
-    "Distance",
     "EulerInteractionLayer",
     "EulerNet",
-    "blueprint",
     "build_model",
-    "check_same_table",
-    "cost_of",
-    "logit_distance",
     "model_options",
-    "saved_bytes_per_row",
-    "student_loss",
-    "take_table",
     "xDeepFM",
 ]

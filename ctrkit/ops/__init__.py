@@ -2,13 +2,3 @@
 
 from ctrkit.ops.complex_plane import normalised, on_circles, polar, polar_on_circles, rectangular
 from ctrkit.ops.dropout import drawing_from, dropout
-
-__all__ = [
-    "drawing_from",
-    "dropout",
-    "normalised",
-    "on_circles",
-    "polar",
-    "polar_on_circles",
-    "rectangular",
-]

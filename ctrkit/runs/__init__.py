@@ -17,22 +17,10 @@ from ctrkit.runs.run import Run
 from ctrkit.runs.space import check_runs
 
 __all__ = [
-    "CHECKPOINTS",
-    "CONFIG",
-    "DATA",
-    "METRICS",
     "Outcome",
     "Recipe",
     "Recording",
     "Run",
-    "check_parts",
-    "check_runs",
-    "claim",
-    "is_finished",
-    "read_json",
     "recording",
-    "refuse_unfinished",
-    "remove_remains",
     "train_run",
-    "versions",
 ]

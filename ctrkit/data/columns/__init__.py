@@ -3,21 +3,3 @@
 from ctrkit.data.columns.numbers import NO_NUMBER, is_number, is_whole, numbers_of, whole_numbers_of
 from ctrkit.data.columns.times import check_pattern, seconds_of, spelt
 from ctrkit.data.columns.tokens import MISSING_KEY, Column, Integers, Keys, Tokens, mix, smallest
-
-__all__ = [
-    "MISSING_KEY",
-    "NO_NUMBER",
-    "Column",
-    "Integers",
-    "Keys",
-    "Tokens",
-    "check_pattern",
-    "is_number",
-    "is_whole",
-    "mix",
-    "numbers_of",
-    "seconds_of",
-    "smallest",
-    "spelt",
-    "whole_numbers_of",
-]

@@ -15,24 +15,3 @@ from ctrkit.data.encoding.statistics import Statistics, fit_statistics
 from ctrkit.data.encoding.stream import read_rows
 from ctrkit.data.encoding.vocabulary import Vocabulary, by_frequency, count_keys
 from ctrkit.data.encoding.vocabulary_files import VOCABULARY_FOLDER
-
-__all__ = [
-    "FORMAT_VERSION",
-    "SCHEMA_FILE",
-    "VOCABULARY_FOLDER",
-    "Encoder",
-    "Statistics",
-    "Vocabulary",
-    "by_frequency",
-    "check_columns",
-    "check_header",
-    "check_version",
-    "count_keys",
-    "entry_of",
-    "fit_statistics",
-    "needed_columns",
-    "needs_statistics",
-    "needs_vocabulary",
-    "read_rows",
-    "read_schema_file",
-]

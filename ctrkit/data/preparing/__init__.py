@@ -2,10 +2,3 @@
 
 from ctrkit.data.preparing.config import PrepareConfig, Progress, ReadConfig
 from ctrkit.data.preparing.preparation import prepare
-
-__all__ = [
-    "PrepareConfig",
-    "Progress",
-    "ReadConfig",
-    "prepare",
-]

@@ -15,19 +15,3 @@ from ctrkit.data.schemas.schema import (
     ModelField,
     Schema,
 )
-
-__all__ = [
-    "AVAZU",
-    "CATEGORICAL",
-    "CRITEO",
-    "DEFAULT_SEPARATOR",
-    "DROPPED",
-    "INTEGER",
-    "MULTIVALUED",
-    "NUMERIC",
-    "TIMESTAMP",
-    "Field",
-    "ModelField",
-    "Schema",
-    "unique_names",
-]

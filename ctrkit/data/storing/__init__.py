@@ -5,16 +5,3 @@ from ctrkit.data.storing.folder import TemporaryFolder, check_replaceable, new_f
 from ctrkit.data.storing.parts import PARTS
 from ctrkit.data.storing.spill import Spill, Stored
 from ctrkit.data.storing.writer import PartWriter
-
-__all__ = [
-    "PARTS",
-    "Dataset",
-    "PartWriter",
-    "PreparedData",
-    "Spill",
-    "Stored",
-    "TemporaryFolder",
-    "check_replaceable",
-    "load",
-    "new_folder",
-]

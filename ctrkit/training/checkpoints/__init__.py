@@ -3,13 +3,3 @@
 from ctrkit.training.checkpoints.best import WEIGHT_FILES, BestWeights
 from ctrkit.training.checkpoints.resume import Checkpoints, remove_unfinished, unfinished
 from ctrkit.training.checkpoints.weights import check_weights, load_weights
-
-__all__ = [
-    "WEIGHT_FILES",
-    "BestWeights",
-    "Checkpoints",
-    "check_weights",
-    "load_weights",
-    "remove_unfinished",
-    "unfinished",
-]

@@ -9,16 +9,3 @@ from ctrkit.training.input.batches import (
     shuffled_batches,
 )
 from ctrkit.training.input.shuffling import POOL_BYTES, POSITION_BYTES, choose_order, chosen_shuffle
-
-__all__ = [
-    "POOL_BYTES",
-    "POSITION_BYTES",
-    "Examples",
-    "check_examples",
-    "check_ids",
-    "check_inputs",
-    "choose_order",
-    "chosen_shuffle",
-    "id_limits",
-    "shuffled_batches",
-]

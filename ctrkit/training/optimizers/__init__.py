@@ -2,10 +2,3 @@
 
 from ctrkit.training.optimizers.choice import make_optimizers, net_parameters, table_optimizer
 from ctrkit.training.optimizers.lazy_optimizers import LazyOptimizer
-
-__all__ = [
-    "LazyOptimizer",
-    "make_optimizers",
-    "net_parameters",
-    "table_optimizer",
-]

@@ -1,10 +1,3 @@
 """Data frames and Parquet files -> columns."""
 
 from ctrkit.data.reading.frames.source import FrameSource, ParquetSource, check_frame, is_parquet
-
-__all__ = [
-    "FrameSource",
-    "ParquetSource",
-    "check_frame",
-    "is_parquet",
-]

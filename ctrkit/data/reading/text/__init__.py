@@ -1,7 +1,3 @@
 """Text files, compressed or not: bytes -> records -> columns."""
 
 from ctrkit.data.reading.text.source import TextSource
-
-__all__ = [
-    "TextSource",
-]
