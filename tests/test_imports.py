@@ -24,6 +24,7 @@ LAYERS = {
     "models": {"embedding", "fields", "options"},
     "training": {
         "models",
+        "embedding",
         "options",
         "arrays",
         "files",
@@ -32,7 +33,17 @@ LAYERS = {
         "space",
     },
     "data": {"fields", "options", "arrays", "files", "toml", "aside", "space"},
-    "serving": {"training", "models", "data", "fields", "options", "files", "aside", "space"},
+    "serving": {
+        "training",
+        "models",
+        "embedding",
+        "data",
+        "fields",
+        "options",
+        "files",
+        "aside",
+        "space",
+    },
     "distill": {"serving", "training", "models", "data", "fields", "options", "files", "space"},
     "cli": {
         "distill",

@@ -205,8 +205,6 @@ class DAGFM(CTRModel):
         embedding_init: str = "normal_1e-2",
     ) -> None:
         super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
-        self.interaction = interaction
-        self.depth = depth
         self.propagation = DAGPropagation(
             self.num_fields, embedding_dim, interaction=interaction, depth=depth
         )
@@ -217,7 +215,7 @@ class DAGFM(CTRModel):
     def interact(self, vectors: Tensor) -> Tensor:
         """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``."""
         rows = OUTER_ROWS.get(vectors.device.type)
-        if rows is None or self.interaction != "outer" or torch.compiler.is_compiling():
+        if rows is None or self.propagation.interaction != "outer" or torch.compiler.is_compiling():
             return self._logits(vectors)
         return torch.cat([self._logits(part) for part in vectors.split(rows)])
 
@@ -276,8 +274,6 @@ class DAGFMPlus(CTRModel):
         embedding_init: str = "normal_1e-2",
     ) -> None:
         super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
-        self.interaction = interaction
-        self.depth = depth
         self.propagation = DAGPropagation(
             self.num_fields, embedding_dim, interaction=interaction, depth=depth
         )
@@ -288,10 +284,6 @@ class DAGFMPlus(CTRModel):
             batch_norm=batch_norm,
             activation=activation,
         )
-        self.hidden_dims = tuple(hidden_dims)
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.activation = activation
         self.output = nn.Linear(self.mlp.output_dim, 1)
 
     def interact(self, vectors: Tensor) -> Tensor:

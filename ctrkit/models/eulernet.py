@@ -208,13 +208,7 @@ class EulerNet(CTRModel):
         if orders is None:
             orders = [self.num_fields, self.num_fields]
         check_layers("orders", orders)
-        self.orders = tuple(orders)
-        self.dropout_ex = dropout_ex
-        self.dropout_im = dropout_im
-        self.layer_norm = layer_norm
         self.reg_weight = reg_weight
-        self.implicit_init = implicit_init
-        self.order_init = order_init
         self.mu = nn.Parameter(torch.ones(self.num_fields))
         self.layers = nn.ModuleList(
             EulerInteractionLayer(
@@ -227,11 +221,9 @@ class EulerNet(CTRModel):
                 implicit_init=implicit_init,
                 order_init=order_init,
             )
-            for num_inputs, num_outputs in zip(
-                [self.num_fields, *self.orders[:-1]], self.orders, strict=True
-            )
+            for num_inputs, num_outputs in zip([self.num_fields, *orders[:-1]], orders, strict=True)
         )
-        self.output = nn.Linear(self.orders[-1] * embedding_dim, 1)
+        self.output = nn.Linear(orders[-1] * embedding_dim, 1)
         nn.init.xavier_normal_(self.output.weight)
 
     def interact(self, vectors: Tensor) -> Tensor:

@@ -71,11 +71,6 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
             batch_norm=batch_norm,
             activation=activation,
         )
-        self.num_maps = tuple(num_maps)
-        self.hidden_dims = tuple(hidden_dims)
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.activation = activation
         self.cin_output = nn.Linear(self.cin.output_dim, 1, bias=False)
         self.mlp_output = nn.Linear(self.mlp.output_dim, 1, bias=False)
 

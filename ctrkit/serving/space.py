@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctrkit.data import PreparedData
+from ctrkit.embedding import tables_of
 from ctrkit.models import CTRModel
 from ctrkit.serving.folder import CHECKPOINTS
 from ctrkit.space import check_disk, check_memory
@@ -45,7 +46,8 @@ def check_runs(
         kept += finished_disk(model)
     is_smallest = all(table_optimizer(model, config) == "adagrad" for model, config, _ in runs)
     advice = f"take {'' if is_smallest else 'table_optimizer adagrad, '}{SMALLER_TABLE}"
-    what = f"{what} with a table of {max(m.embedding.num_rows for m, _, _ in runs):,} rows"
+    num_rows = max(sum(map(len, tables_of(model))) for model, _, _ in runs)
+    what = f"{what} with a table of {num_rows:,} rows"
     check_memory(what, in_memory, free_memory(), advice=advice)
     check_disk(
         what,

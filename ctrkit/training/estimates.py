@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 import torch
 
+from ctrkit.embedding import embeddings_of, tables_of
 from ctrkit.models import CTRModel
 from ctrkit.models.cost import saved_bytes_per_row
 from ctrkit.training.compute import choose_device
@@ -26,7 +27,7 @@ class TrainingMemory:
     """Bytes of main memory that a training holds, besides the program and mapped files.
 
     Attributes:
-        table: the embedding table, the numbers of its optimizer, and the best weights where they
+        table: the embedding tables, the numbers of its optimizer, and the best weights where they
             are kept in memory.
         batch: rows that are ready or being made, and the gradient of a batch's table rows.
         chunk: what the model saves for its gradient, of the chunks that pass it at a time.
@@ -103,8 +104,7 @@ def weights_bytes(model: CTRModel) -> int:
 
 def table_bytes(model: CTRModel) -> int:
     """Return the size of a model's embedding tables."""
-    sizes: list[int] = [table.numel() for table in model.embedding.tables]
-    return NUMBER_BYTES * sum(sizes)
+    return NUMBER_BYTES * sum(table.numel() for table in tables_of(model))
 
 
 def _trained_table_bytes(model: CTRModel, config: TrainConfig) -> int:
@@ -114,7 +114,7 @@ def _trained_table_bytes(model: CTRModel, config: TrainConfig) -> int:
 
 
 def _table_state_bytes(model: CTRModel, config: TrainConfig) -> int:
-    weights, rows = table_bytes(model), NUMBER_BYTES * model.embedding.num_rows
+    weights, rows = table_bytes(model), NUMBER_BYTES * sum(map(len, tables_of(model)))
     return {
         "dense": 3 * weights,  # weight and two moments
         "lazy": 3 * weights + rows,  # a count of steps as well
@@ -128,10 +128,12 @@ def _state_bytes(model: CTRModel, config: TrainConfig) -> int:
 
 
 def _batch_bytes(model: CTRModel, config: TrainConfig, row_bytes: int) -> int:
-    num_slots = sum(shape.num_slots for shape in model.embedding.shapes)
     # An entry of a sparse gradient has the numbers of a table row, and its position.
-    entry = NUMBER_BYTES * model.embedding_dim + POSITION_BYTES
-    return config.batch_size * 3 * (row_bytes + num_slots * entry)
+    entries = sum(
+        embedding.num_slots * (NUMBER_BYTES * embedding.embedding_dim + POSITION_BYTES)
+        for embedding in embeddings_of(model).values()
+    )
+    return config.batch_size * 3 * (row_bytes + entries)
 
 
 def _chunk_bytes(model: CTRModel, config: TrainConfig, device: torch.device) -> int:
