@@ -73,8 +73,7 @@ class DAGPropagation(nn.Module):
         # DIFF(official): a buffer, so that it follows the model to another device, and weights
         # that exist for the edges alone. The authors' code keeps all F x F and masks half of them
         # with a plain tensor on whatever GPU it finds.
-        source, target = torch.triu_indices(num_fields, num_fields)
-        self.register_buffer("edges", source * num_fields + target, persistent=False)
+        self.register_buffer("edges", _edges(num_fields), persistent=False)
         shape = [len(self.edges), embedding_dim]
         if interaction == "kernel":
             shape.append(embedding_dim)
@@ -156,6 +155,16 @@ class DAGPropagation(nn.Module):
             ]
             state = _times(torch.cat(messages, dim=1), first)
             yield state.unflatten(1, (num_fields, dim))
+
+
+def _edges(num_fields: int) -> Tensor:
+    """Return the places of all edges, ``f <= s``, in a flat ``(F, F)`` matrix, in their order."""
+    # Filled in place, which a blueprint of the model skips.
+    edges = torch.empty(num_fields * (num_fields + 1) // 2, dtype=torch.int64)
+    parts = edges.split([num_fields - source for source in range(num_fields)])
+    for source, part in enumerate(parts):
+        torch.arange(source * (num_fields + 1), (source + 1) * num_fields, out=part)
+    return edges
 
 
 def _times(messages: Tensor, first: Tensor) -> Tensor:
