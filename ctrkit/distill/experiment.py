@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -61,12 +61,12 @@ class NewModel:
     """A model that is still to be trained.
 
     Attributes:
-        name: a key of `ctrkit.models.MODELS`.
+        name: a key of `ctrkit.models.MODELS`, or a class of your own.
         options: keywords of the model.
         train: options of its training.
     """
 
-    name: str
+    name: str | type[CTRModel]
     options: Mapping[str, Any] = field(default_factory=dict)
     train: TrainConfig = field(default_factory=TrainConfig)
 
@@ -93,6 +93,7 @@ def distill_run(
     student: NewModel,
     config: DistillConfig | None = None,
     out: str | Path,
+    models: Iterable[type[CTRModel]] = (),
     alone: bool = True,
     restart: str | None = None,
     observers: Callable[[], Sequence[Observer]] = list,
@@ -115,6 +116,7 @@ def distill_run(
         student: the student and the options of its training.
         config: options of the distillation.
         out: folder of the student's run.
+        models: classes of your own that finished teachers were made with.
         alone: train the student without a teacher as well, for comparison.
         restart: one of `PHASES`, to do anew though it is finished, with those built on it.
         observers: makes those who are told how a phase goes, for each phase.
@@ -149,6 +151,7 @@ def distill_run(
         student=student,
         config=config or DistillConfig(),
         out=out,
+        own=tuple(models),
         anew=frozenset(PHASES if force else PHASES[restart] if restart else ()),
         force=force,
         resume=resume,
@@ -158,9 +161,9 @@ def distill_run(
         check_space=check_space,
         alone=alone,
     )
-    models = work.teacher_models(teacher)
-    work.check(models)
-    return work.run(models)
+    teachers = work.teacher_models(teacher)
+    work.check(teachers)
+    return work.run(teachers)
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ class _Work:
     student: NewModel
     config: DistillConfig
     out: Path
+    own: tuple[type[CTRModel], ...]
     anew: frozenset[str]
     force: bool
     resume: bool
@@ -194,7 +198,12 @@ class _Work:
             return _Teacher([model], teacher, [phase_folder(self.out, "teacher")])
         named = [teacher] if isinstance(teacher, (str, Path)) else teacher
         runs = [
-            Run(folder, device=self.student.train.device, check_space=self.check_space)
+            Run(
+                folder,
+                device=self.student.train.device,
+                check_space=self.check_space,
+                models=self.own,
+            )
             for folder in named
         ]
         self.require_space(None)
@@ -342,7 +351,9 @@ class _Work:
         more = {"distill": dict(described)} if described else {}
         if self._is_kept(phase, model, config, more):
             self.say(f"{phase}: finished already, kept ({folder})")
-            return Run(folder, device=config.device, check_space=self.check_space).model
+            own = [type(model)]
+            run = Run(folder, device=config.device, check_space=self.check_space, models=own)
+            return run.model
         table = ""
         if phase == "distillation":
             is_copy = more["distill"]["table"] == "copy"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import marshal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -111,11 +114,11 @@ def _device_of(module: nn.Module) -> torch.device:
 def fingerprint_of(teacher: Teacher) -> str | None:
     """Return what tells a teacher from any other: SHA-256 of its class, options and weights.
 
-    The models of `MODELS` have one. Code that may change between two runs has not, unless it
-    says so by an attribute ``fingerprint``: a callable, a class of the caller's own.
+    Of a class of the caller's own, the source of its module counts as well, which says nothing of
+    what that imports; an attribute ``fingerprint`` takes its place. A callable has none but that.
     """
     models = models_of(teacher)
-    if models is None or not all(type(model) in MODELS.values() for model in models):
+    if models is None:
         named = getattr(teacher, "fingerprint", None)
         return None if named is None else hashlib.sha256(str(named).encode()).hexdigest()
     digest = hashlib.sha256(__version__.encode())
@@ -125,7 +128,19 @@ def fingerprint_of(teacher: Teacher) -> str | None:
         ]
         described = (type(model).__qualname__, model.options(), fields)
         digest.update(repr(described).encode())
+        if type(model) not in MODELS.values():
+            named = getattr(model, "fingerprint", None)
+            digest.update(_code_of(type(model)) if named is None else str(named).encode())
         for name, weights in model.state_dict().items():
             digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}".encode())
             digest.update(weights.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def _code_of(kind: type) -> bytes:
+    """Return the source of the module of a class, or, where there is none, its compiled methods."""
+    try:
+        return inspect.getsource(sys.modules[kind.__module__]).encode()
+    except (OSError, TypeError, KeyError):  # typed in a notebook or at a prompt
+        methods = [method for method in vars(kind).values() if inspect.isfunction(method)]
+        return b"".join(marshal.dumps(method.__code__) for method in methods)

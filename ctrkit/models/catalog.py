@@ -57,10 +57,15 @@ def name_of(model: str | type[CTRModel]) -> str:
     return next((name for name, known in MODELS.items() if known is kind), own)
 
 
-def class_named(name: str, own: Iterable[type[CTRModel]]) -> type[CTRModel]:
+def class_named(name: str, own: Iterable[type[CTRModel]], *, where: str) -> type[CTRModel]:
     """Return the class that a file names: one of `MODELS`, or of those that were handed over.
 
     A class that moved to another module is found by its own name. Nothing is ever imported.
+
+    Args:
+        name: as `name_of` gives it.
+        own: classes of the caller's own.
+        where: the file that names it, for messages.
 
     Raises:
         ValueError: if there is none.
@@ -75,9 +80,9 @@ def class_named(name: str, own: Iterable[type[CTRModel]]) -> type[CTRModel]:
         return found[0]
     got = f", got {', '.join(classes)}" if classes else ""
     raise ValueError(
-        f"its model is the class {shown(name)}, which is not one of ctrkit's and whose code is not "
-        f"loaded because a file names it; if it is yours, hand it over, Run(folder, models=[...]), "
-        f"or on the command line with --allow-code {shown(name)[1:-1]}{got}"
+        f"{where} names the model {shown(name)}, which is none of ctrkit's; no code is loaded "
+        f"because a file names it. If it is yours, give --allow-code {shown(name)[1:-1]}, or in "
+        f"Python Run(folder, models=[{shown(called)[1:-1]}]){got}"
     )
 
 

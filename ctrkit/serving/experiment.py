@@ -18,8 +18,9 @@ from ctrkit.aside import only_writer
 from ctrkit.data import PreparedData
 from ctrkit.files import save_json
 from ctrkit.models import MODELS, CTRModel, build_model
-from ctrkit.models.catalog import blueprint
-from ctrkit.options import printable, shortened, shown, to_mapping
+from ctrkit.models.catalog import blueprint, name_of
+from ctrkit.models.catalog import model_options as options_of
+from ctrkit.options import from_mapping, printable, shortened, shown, to_mapping
 from ctrkit.serving.finite import measure
 from ctrkit.serving.fit import check_fits_memory
 from ctrkit.serving.folder import (
@@ -63,7 +64,7 @@ class Outcome:
 def train_run(
     data: PreparedData,
     *,
-    model: str = "eulernet",
+    model: str | type[CTRModel] = "eulernet",
     model_options: Mapping[str, Any] | None = None,
     config: TrainConfig | None = None,
     out: str | Path,
@@ -81,7 +82,7 @@ def train_run(
 
     Args:
         data: prepared rows.
-        model: a key of `ctrkit.models.MODELS`.
+        model: a key of `ctrkit.models.MODELS`, or a class of your own.
         model_options: keywords of the model.
         config: options of the training.
         out: the run's folder.
@@ -130,7 +131,11 @@ def check_parts(data: PreparedData) -> None:
 
 
 def new_model(
-    data: PreparedData, name: str, options: Mapping[str, Any] | None, *, seed: int
+    data: PreparedData,
+    name: str | type[CTRModel],
+    options: Mapping[str, Any] | None,
+    *,
+    seed: int,
 ) -> CTRModel:
     """Return a new model for the data's fields; the seed alone decides its start."""
     check_fits_memory(name, data.cardinalities, options or {})
@@ -266,6 +271,9 @@ def difference(
             continue
         if section == "train":  # a run before there was an option had what is now its default
             theirs = {**to_mapping(TrainConfig()), **theirs}
+        if section == "model" and theirs.get("name") in MODELS:
+            defaults = to_mapping(options_of(theirs["name"])())
+            theirs = {**theirs, "options": {**defaults, **theirs.get("options", {})}}
         for name in [*ours, *(theirs.keys() - ours.keys())]:
             if theirs.get(name) != ours.get(name) and name not in CHECKPOINT_OPTIONS:
                 values = f"{shown(theirs.get(name))}, not {shown(ours.get(name))}"
@@ -275,16 +283,13 @@ def difference(
 
 def recipe(model: CTRModel, config: TrainConfig, more: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a run is made of as plain data: on the same rows, it gives the same run."""
-    name = next((key for key, kind in MODELS.items() if type(model) is kind), None)
-    if name is None:
-        raise ValueError(
-            f"model must be one of MODELS to be opened again, got a {type(model).__name__}"
-        )
+    # Refused before it is trained: what could not be opened again.
+    from_mapping(options_of(type(model)), model.options(), where="model options")
     return {
         "format_version": FORMAT_VERSION,
         "ctrkit": __version__,
         "model": {
-            "name": name,
+            "name": name_of(type(model)),
             "options": model.options(),
             "cardinalities": [shape_to_json(entry) for entry in model.cardinalities],
         },

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctrkit.fields import Cardinalities
-from ctrkit.models.catalog import blueprint
+from ctrkit.models import CTRModel
+from ctrkit.models.catalog import blueprint, name_of
 from ctrkit.training.memory import memory_bytes
 
 
-def check_fits_memory(name: str, cardinalities: Cardinalities, options: Mapping[str, Any]) -> None:
+def check_fits_memory(
+    kind: str | type[CTRModel], cardinalities: Cardinalities, options: Mapping[str, Any]
+) -> None:
     """Make sure that the weights of a new model fit the memory of this machine.
 
     Raises:
@@ -18,11 +21,11 @@ def check_fits_memory(name: str, cardinalities: Cardinalities, options: Mapping[
         TypeError: if an option has the wrong type.
     """
     there = memory_bytes()
-    model = blueprint(name, cardinalities, options, where="model options")
+    model = blueprint(kind, cardinalities, options, where="model options")
     needed = sum(weights.nbytes for weights in model.state_dict().values())
     if there is not None and needed > there:
         raise ValueError(
-            f"the weights of {name} must fit the memory of this machine, {there / 1e9:,.1f} GB, "
-            f"got {needed / 1e9:,.1f} GB; reduce embedding_dim or the sizes of the layers, or give "
-            "rare categories one id (min_count, hash_buckets)"
+            f"the weights of {name_of(kind)} must fit the memory of this machine, "
+            f"{there / 1e9:,.1f} GB, got {needed / 1e9:,.1f} GB; reduce embedding_dim or the sizes "
+            "of the layers, or give rare categories one id (min_count, hash_buckets)"
         )

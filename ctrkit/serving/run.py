@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from ctrkit.data.encode import entry_of
 from ctrkit.data.frames import check_frame
 from ctrkit.files import part_of
 from ctrkit.models import CTRModel, build_model
-from ctrkit.models.catalog import blueprint
+from ctrkit.models.catalog import blueprint, class_named
 from ctrkit.options import shown
 from ctrkit.serving.finite import check_finite_weights, finite, measure
 from ctrkit.serving.folder import (
@@ -49,6 +49,8 @@ class Run:
         folder: what ``ctrkit train`` or `train_run` wrote.
         device: where to score; ``"auto"`` takes CUDA where there is one.
         check_space: refuse what would not fit into memory.
+        models: classes of your own, for a run that was made with one of them. No code is loaded
+            because a file of the run names it.
 
     Attributes:
         folder: where the run lies.
@@ -60,12 +62,17 @@ class Run:
     Raises:
         SpaceError: if its table needs more memory than is free.
         FileNotFoundError: if the folder is no run, or the run did not finish.
-        ValueError: if a file is damaged, of another run, or of another format version, or a weight
-            is not finite.
+        ValueError: if a file is damaged, of another run, or of another format version, a weight
+            is not finite, or the model is a class that was not handed over.
     """
 
     def __init__(
-        self, folder: str | Path, *, device: str = "auto", check_space: bool = True
+        self,
+        folder: str | Path,
+        *,
+        device: str = "auto",
+        check_space: bool = True,
+        models: Iterable[type[CTRModel]] = (),
     ) -> None:
         self.folder = Path(folder)
         self.config = read_json(self.folder, CONFIG)
@@ -78,20 +85,21 @@ class Run:
             )
         self.encoder = Encoder.load(self.folder)
         self._check_space = check_space
-        self.model = self._load_model().to(choose_device(device)).eval()
+        self.model = self._load_model(models).to(choose_device(device)).eval()
 
-    def _load_model(self) -> CTRModel:
+    def _load_model(self, own: Iterable[type[CTRModel]]) -> CTRModel:
         where = self.folder / CONFIG
         name = entry_of(self.config, "model", "name", where=where, kind=str)
         options = entry_of(self.config, "model", "options", where=where, kind=dict)
         entries = entry_of(self.config, "model", "cardinalities", where=where, kind=list)
+        kind = class_named(name, own, where=str(where))
         try:
             if len(entries) != len(self.encoder.field_names):  # there may be millions
                 raise ValueError("its fields must be those of the schema beside it")
             fields = tuple(shape_from_json(entry) for entry in entries)
             if fields != tuple(self.encoder.cardinalities):
                 raise ValueError("its fields must be those of the schema beside it")
-            planned = blueprint(name, fields, options, where="model")
+            planned = blueprint(kind, fields, options, where="model")
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where} must describe the model of this run: {error}") from error
         if self._check_space:
@@ -101,7 +109,7 @@ class Run:
             raise FileNotFoundError(f"{self.folder} is no whole run: it has no {path.name}")
         # Before the model is built: what a stranger's options ask for, the file must hold.
         weights = load_weights(path, planned)
-        model = build_model(name, fields, options, where=f"{where}: model")
+        model = build_model(kind, fields, options, where=f"{where}: model")
         model.load_state_dict(weights)
         check_finite_weights(path, model)
         return model

@@ -99,10 +99,11 @@ def test_an_error_of_several_lines_is_printed_in_one(capsys):
     [
         (["--lr", "1"], "did you mean '--learning-rate'?"),
         (["--zzz", "1"], "choose from"),
-        (["--batch", "1"], "did you mean '--batch-size' or '--batch-norm'?"),
+        (["--batch", "1"], "did you mean '--batch-size'?"),
+        (["--batch", "1", "--model", "dcnv2"], "did you mean '--batch-size' or '--batch-norm'?"),
         (["--epoch", "1"], "did you mean '--epochs'?"),
         (["--orders", "39", "39"], "are written with commas: --orders 39,39"),
-        (["--hidden-dims", "3", "4", "5", "--epochs", "1"], "--hidden-dims 3,4,5"),
+        (["--hidden-dims", "3", "4", "5", "--model=dcnv2"], "--hidden-dims 3,4,5"),
     ],
 )
 def test_a_slip_in_the_options_gets_the_right_hint(words, hint, capsys):
