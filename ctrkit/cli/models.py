@@ -53,8 +53,8 @@ def add_model_options(parser: Parser, flag: str, default: str, note: str = "") -
             for option in option_types(model_options(other)):
                 owners.setdefault(flag_of(option), []).append(other)
         for written, names in owners.items():
-            where = f"{' and '.join(names)}, not of {name}"
-            parser.elsewhere[written] = f"{where}; choose the model with {flag}{note}"
+            message = f"{', '.join(names)}, not of {name}; choose the model with {flag}{note}"
+            parser.elsewhere[written] = message
 
     parser.complete = complete
 

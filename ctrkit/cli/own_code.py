@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from ctrkit.models import CTRModel
-from ctrkit.models.base import check_is_model
+from ctrkit.models.base import checked_model
 from ctrkit.models.catalog import model_options
 from ctrkit.options import shown, suggest
 
@@ -62,11 +62,10 @@ def import_model(name: str, flag: str) -> type[CTRModel]:
         hint = suggest(class_name, models) if models else ""
         raise ValueError(f"{flag}: module {module_name} has no class {class_name}{hint}")
     try:
-        check_is_model(found)
-        model_options(found)
+        kind = checked_model(found)
+        model_options(kind)
     except TypeError as error:
         raise TypeError(f"{flag} {name}: {error}") from error
-    kind: type[CTRModel] = found
     return kind
 
 

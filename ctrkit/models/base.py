@@ -83,7 +83,7 @@ class CTRModel(nn.Module):
         embedding_dim: int | None = 16,
         embedding_init: str = "normal_1e-2",
     ) -> None:
-        check_is_model(type(self))
+        checked_model(type(self))
         super().__init__()
         self.cardinalities = tuple(cardinalities)
         self.shapes = field_shapes(cardinalities)
@@ -135,8 +135,8 @@ class CTRModel(nn.Module):
         return dict(self._given)
 
 
-def check_is_model(kind: type) -> None:
-    """Make sure that a class is a model that can be made.
+def checked_model(kind: Any) -> type[CTRModel]:
+    """Return a class that is a model and can be made.
 
     Raises:
         TypeError: if it is no `CTRModel`, or defines neither `interact` nor `logits`.
@@ -147,6 +147,7 @@ def check_is_model(kind: type) -> None:
         raise TypeError(
             f"{kind.__name__} must define interact(self, vectors), or logits(self, ids, values)"
         )
+    return kind
 
 
 def _arguments(

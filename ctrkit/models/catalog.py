@@ -9,7 +9,7 @@ import torch
 
 from ctrkit.fields import Cardinalities
 from ctrkit.models.autoint import AutoIntPlus
-from ctrkit.models.base import CTRModel, check_is_model
+from ctrkit.models.base import CTRModel, checked_model
 from ctrkit.models.cin import CIN
 from ctrkit.models.crossnet import CrossNet
 from ctrkit.models.dagfm import DAGFM, DAGFMPlus
@@ -40,8 +40,7 @@ def class_of(model: str | type[CTRModel]) -> type[CTRModel]:
         TypeError: if it is no class of a model.
     """
     if not isinstance(model, str):
-        check_is_model(model)
-        return model
+        return checked_model(model)
     if model not in MODELS:
         hint = suggest(model, MODELS)
         if ":" in model:
@@ -71,9 +70,14 @@ def class_named(name: str, own: Iterable[type[CTRModel]], *, where: str) -> type
         ValueError: if there is none.
         TypeError: if something else than classes of models was handed over.
     """
-    classes = {name_of(kind): kind for kind in own}
-    if ":" not in name or name in classes:
-        return classes.get(name) or class_of(name)
+    classes = {name_of(kind): kind for kind in map(checked_model, own)}
+    if name in classes:
+        return classes[name]
+    if ":" not in name:
+        try:
+            return class_of(name)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
     called = name.rpartition(":")[2]
     found = [kind for kind in classes.values() if kind.__qualname__ == called]
     if found:

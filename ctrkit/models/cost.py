@@ -72,6 +72,9 @@ def saved_bytes_per_row(model: CTRModel) -> int:
         ...     model = CrossNet([10_000_000] * 39, embedding_dim=16)
         >>> saved_bytes_per_row(model)
         17784
+
+    Raises:
+        ValueError: if the model is on "meta" and needs numbers.
     """
     return (_saved_bytes(model, 2 * ROWS) - _saved_bytes(model, ROWS)) // ROWS
 
@@ -90,6 +93,13 @@ def _saved_bytes(model: CTRModel, num_rows: int) -> int:
     try:
         with saved_tensors_hooks(note, lambda tensor: tensor):
             model(*_some_rows(model, num_rows))
+    except RuntimeError as error:
+        if not next(model.parameters()).is_meta:
+            raise
+        raise ValueError(
+            f"{type(model).__name__} must run on torch.device('meta'), to learn what memory it "
+            f"needs, but fails there: {error}; --no-check-space (check_space=False) goes without"
+        ) from error
     finally:
         model.train(was_training)
     return sum(storage.nbytes() for storage in kept.values())

@@ -15,7 +15,8 @@ def common_tables(
     vectors that both have.
 
     Raises:
-        ValueError: if there is none, or one has other widths or fields in the student.
+        ValueError: if there is none, one has other widths or fields in the student, or the student
+            has nothing else to learn.
     """
     theirs, ours = embeddings_of(teacher), embeddings_of(student)
     names = [name for name in ours if name in theirs]
@@ -27,6 +28,12 @@ def common_tables(
     pairs = [(theirs[name], ours[name]) for name in names]
     for their, our in pairs:
         _check_same(their, our)
+    taken = {id(weights) for _, our in pairs for weights in our.parameters()}
+    if all(id(weights) in taken for weights in student.parameters()):
+        raise ValueError(
+            "student must have more to learn than the tables it takes over, "
+            f"got {type(student).__name__}, which has no other weight"
+        )
     return pairs
 
 

@@ -58,7 +58,10 @@ def test_it_does_not_wake_the_compiler():
         "from ctrkit.models import MODELS\n"
         "from ctrkit.models.catalog import blueprint\n"
         "for name in MODELS: blueprint(name, [3, 4], {}, where='x')\n"
-        "assert 'torch._dynamo' not in sys.modules\n"
+        "for start in ('pairs', 'softmax'):\n"
+        "    options = {'orders': [7, 3], 'order_init': start}\n"
+        "    blueprint('eulernet', [3, 4], options, where='x')\n"
+        "assert not {'torch._dynamo', 'sympy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 

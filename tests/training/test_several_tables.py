@@ -9,11 +9,14 @@ import torch
 from own_models import FM, LR
 from small_rows import make_rows
 
-from ctrkit.distill import DistillationTrainer, DistillConfig
+from ctrkit.data import prepare
+from ctrkit.data.synthetic import generate
+from ctrkit.distill import DistillationTrainer, DistillConfig, agreement
 from ctrkit.embedding import tables_of
 from ctrkit.models import KD_DAGFM, CrossNet
 from ctrkit.models.cost import cost_of
 from ctrkit.models.shared_table import common_tables, take_table
+from ctrkit.serving import Run, train_run
 from ctrkit.training import TrainConfig, Trainer, evaluate, score
 from ctrkit.training.batches import id_limits
 from ctrkit.training.estimates import table_bytes, training_memory
@@ -75,8 +78,9 @@ def test_rows_of_all_tables_decide_how_they_are_updated():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_that_was_interrupted_has_the_same_bits(kind, tmp_path):
-    whole, halved = make(FM), make(FM)
+@pytest.mark.parametrize("model", [FM, LR])
+def test_a_run_that_was_interrupted_has_the_same_bits(model, kind, tmp_path):
+    whole, halved, resumed = make(model), make(model), make(model)
     fit(whole, kind)
 
     class Stop(BaseException):
@@ -100,7 +104,6 @@ def test_a_run_that_was_interrupted_has_the_same_bits(kind, tmp_path):
     )
     with pytest.raises(Stop):
         Trainer(config, observers=[At()]).fit(halved, TRAIN, VALID, checkpoints=tmp_path)
-    resumed = make(FM)
     Trainer(config).fit(resumed, TRAIN, VALID, checkpoints=tmp_path, resume=True)
     for ours, theirs in zip(resumed.parameters(), whole.parameters(), strict=True):
         assert torch.equal(ours, theirs)
@@ -159,6 +162,36 @@ def test_tables_of_one_name_are_copied_and_the_others_are_the_students_own():
     ]
     assert take_table(student, other) == [other.embedding, other.linear]
     assert torch.equal(other.linear.tables[0], student.linear.tables[0])
+
+
+@pytest.mark.parametrize("student", [FM, LR])
+def test_they_learn_from_a_teacher(student):
+    teacher, student = make(FM, embedding_init="xavier_normal"), make(student)
+    fit(teacher)
+    before = agreement(score(student, VALID), score(teacher, VALID)).rmse
+    train = TrainConfig(epochs=5, batch_size=64, learning_rate=0.01, patience=99)
+    DistillationTrainer(train=train).distill(student, teacher, DATA)
+    assert agreement(score(student, VALID), score(teacher, VALID)).rmse < before
+
+
+def test_a_student_of_tables_alone_keeps_its_own():
+    teacher, student = make(LR), make(LR, bias=False)
+    with pytest.raises(ValueError, match="must have more to learn than the tables it takes over"):
+        common_tables(teacher, student)
+    trainer = DistillationTrainer(DistillConfig(), train=TrainConfig(epochs=1, batch_size=64))
+    trainer.fit(student, teacher, DATA)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("model", [FM, LR])
+def test_a_run_is_written_and_opened(model, kind, tmp_path):
+    generate(tmp_path / "criteo.txt", rows=1000, seed=1)
+    data = prepare(tmp_path / "criteo.txt", format="criteo", out=tmp_path / "data")
+    config = TrainConfig(epochs=1, batch_size=256, table_optimizer=kind)
+    done = train_run(data, model=model, config=config, out=tmp_path / "run")
+    run = Run(tmp_path / "run", models=[model])
+    assert run.evaluate_rows(data, "test") == done.evaluations["test"]
+    assert run.model.options() == done.model.options()
 
 
 def test_a_teacher_without_a_common_table_cannot_give_one():
