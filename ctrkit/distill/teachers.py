@@ -137,10 +137,18 @@ def fingerprint_of(teacher: Teacher) -> str | None:
     return digest.hexdigest()
 
 
-def _code_of(kind: type) -> bytes:
-    """Return the source of the module of a class, or, where there is none, its compiled methods."""
-    try:
-        return inspect.getsource(sys.modules[kind.__module__]).encode()
-    except (OSError, TypeError, KeyError):  # typed in a notebook or at a prompt
-        methods = [method for method in vars(kind).values() if inspect.isfunction(method)]
-        return b"".join(marshal.dumps(method.__code__) for method in methods)
+def _code_of(kind: type[CTRModel]) -> bytes:
+    """Return the source of the modules of a class and those it extends, but for ctrkit's.
+
+    Where there is none, for what was typed in a notebook or at a prompt, its compiled methods.
+    """
+    parts = []
+    for parent in kind.__mro__:
+        if not issubclass(parent, CTRModel) or parent.__module__.startswith("ctrkit."):
+            continue
+        try:
+            parts.append(inspect.getsource(sys.modules[parent.__module__]).encode())
+        except (OSError, TypeError, KeyError):
+            methods = filter(inspect.isfunction, vars(parent).values())
+            parts += [marshal.dumps(method.__code__) for method in methods]
+    return b"".join(parts)

@@ -269,16 +269,23 @@ def difference(
             if theirs != ours:
                 return f"{section} {shown(theirs)}, not {shown(ours)}"
             continue
-        if section == "train":  # a run before there was an option had what is now its default
+        # A run before there was an option had what is now its default.
+        if section == "train":
             theirs = {**to_mapping(TrainConfig()), **theirs}
-        if section == "model" and theirs.get("name") in MODELS:
-            defaults = to_mapping(options_of(theirs["name"])())
-            theirs = {**theirs, "options": {**defaults, **theirs.get("options", {})}}
+        elif section == "model":
+            theirs = _with_defaults(theirs)
         for name in [*ours, *(theirs.keys() - ours.keys())]:
             if theirs.get(name) != ours.get(name) and name not in CHECKPOINT_OPTIONS:
                 values = f"{shown(theirs.get(name))}, not {shown(ours.get(name))}"
                 return f"{section} {printable(shortened(name))} {values}"
     return None
+
+
+def _with_defaults(model: Mapping[str, Any]) -> dict[str, Any]:
+    name, options = model.get("name"), model.get("options")
+    if not (isinstance(name, str) and name in MODELS and isinstance(options, dict)):
+        return dict(model)
+    return {**model, "options": {**to_mapping(options_of(name)()), **options}}
 
 
 def recipe(model: CTRModel, config: TrainConfig, more: Mapping[str, Any]) -> dict[str, Any]:
