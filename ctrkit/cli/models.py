@@ -16,6 +16,9 @@ from ctrkit.toml import load_toml
 from ctrkit.training import TrainConfig
 from ctrkit.training.compute import choose_device
 
+_ARGUMENTS = ("command", "command_line", "chosen_model")
+"""What is noted among the arguments, besides options."""
+
 NAMES = f"{', '.join(MODELS)}, or module:Class for your own"
 
 
@@ -35,7 +38,7 @@ def add_model_options(parser: Parser, flag: str, default: str, note: str = "") -
         model = _chosen(words, flag, default)
         name = printable(name_of(model))
         options = option_types(model_options(model))
-        taken = {action.dest for action in parser._actions} & set(options)
+        taken = {*_ARGUMENTS, *(action.dest for action in parser._actions)} & options.keys()
         if taken:
             raise TypeError(
                 f"option {min(taken)!r} of {name} has the name of an option of {parser.prog}; "

@@ -143,14 +143,19 @@ def blueprint(
     try:
         with torch.device("meta"), NothingFilled():
             return kind(cardinalities, **checked).to("meta")
-    except (RuntimeError, OverflowError, TypeError) as error:  # torch's, for numbers beyond int64
-        if kind in MODELS.values():
-            what = "the model must fit a machine, but its sizes are too large; reduce them"
-        else:
+    except ValueError:
+        raise
+    except Exception as error:
+        if kind not in MODELS.values():
             what = (
                 f"{kind.__name__} must be made on torch.device('meta'), to learn its sizes, but "
-                f"its constructor fails there: {type(error).__name__}: {error}"
+                "its constructor fails there, --traceback shows where"
             )
+            raise ValueError(f"{where}: {what}: {type(error).__name__}: {error}") from error
+        if not isinstance(error, (RuntimeError, OverflowError, TypeError)):
+            raise
+        # PyTorch's, for numbers beyond int64.
+        what = "the model must fit a machine, but its sizes are too large; reduce them"
         raise ValueError(f"{where}: {what}") from error
 
 

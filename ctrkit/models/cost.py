@@ -74,7 +74,7 @@ def saved_bytes_per_row(model: CTRModel) -> int:
         17784
 
     Raises:
-        ValueError: if the model is on "meta" and needs numbers.
+        ValueError: if a model of the caller's own fails, or does not return a logit per row.
     """
     return (_saved_bytes(model, 2 * ROWS) - _saved_bytes(model, ROWS)) // ROWS
 
@@ -92,16 +92,22 @@ def _saved_bytes(model: CTRModel, num_rows: int) -> int:
     model.train()
     try:
         with saved_tensors_hooks(note, lambda tensor: tensor):
-            model(*_some_rows(model, num_rows))
-    except RuntimeError as error:
-        if not next(model.parameters()).is_meta:
+            logits = model(*_some_rows(model, num_rows))
+    except Exception as error:
+        if type(model).__module__.startswith("ctrkit."):
             raise
         raise ValueError(
             f"{type(model).__name__} must run on torch.device('meta'), to learn what memory it "
-            f"needs, but fails there: {error}; --no-check-space (check_space=False) goes without"
+            f"needs, but fails there: {type(error).__name__}: {error}; --no-check-space "
+            "(check_space=False) goes without, --traceback shows where"
         ) from error
     finally:
         model.train(was_training)
+    if logits.shape != (num_rows,):
+        shape = tuple(logits.shape)
+        raise ValueError(
+            f"{type(model).__name__} must return logits of shape (B,), got {shape} for B {num_rows}"
+        )
     return sum(storage.nbytes() for storage in kept.values())
 
 

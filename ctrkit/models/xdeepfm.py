@@ -91,10 +91,10 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
     def interact(self, vectors: Tensor) -> Tensor:
         """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``, but for a weight per id."""
         inputs = vectors.flatten(1)
-        logits: Tensor = self.cin_output(self.cin(vectors))
-        if self.linear is not None:
-            logits = self.linear(inputs) + logits
-        logits = logits + self.mlp_output(self.mlp(inputs))
+        linear = 0.0 if self.linear is None else self.linear(inputs)
+        logits: Tensor = (
+            linear + self.cin_output(self.cin(vectors)) + self.mlp_output(self.mlp(inputs))
+        )
         return logits.squeeze(1)
 
     def logits(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
