@@ -64,16 +64,15 @@ def add_model_options(parser: Parser, flag: str, default: str, note: str = "") -
 
 def _chosen(words: Sequence[str], flag: str, default: str) -> type[CTRModel]:
     """Return the model that the words name, or a settings file or run among them."""
+    own = [import_model(code, "--allow-code") for code in values_of(words, "--allow-code")]
     for named in values_of(words, flag)[-1:]:
         return import_model(named, flag) if ":" in named else class_of(named)
-    allowed = values_of(words, "--allow-code")
     for option, read in {"--like": _run_settings, "--config": load_toml}.items():
         for file in values_of(words, option)[-1:]:
             try:
                 name = read(Path(file))["model"]["name"]
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # what is wrong with it is said when all of it is read
-            own = [import_model(code, "--allow-code") for code in allowed]
             return class_named(str(name), own, where=f"{option} {file}")
     return class_of(default)
 
@@ -85,7 +84,7 @@ def _run_settings(run: Path) -> dict[str, Any]:
 def values_of(words: Sequence[str], flag: str) -> list[str]:
     """Return the values of a flag, before it is known which options there are."""
     values = []
-    for word, following in zip(words, [*words[1:], "-"], strict=True):
+    for word, following in zip(words, [*words[1:], "-"], strict=False):
         if word.startswith(f"{flag}="):
             values.append(word.partition("=")[2])
         elif word == flag and not following.startswith("-"):
