@@ -1,4 +1,4 @@
-"""FeatureEmbedding: encoded fields -> vectors, one table for all fields."""
+"""FeatureEmbedding: encoded fields -> vectors, one table for all fields; all tables of a model."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ class FeatureEmbedding(nn.Module):
         cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.
         embedding_dim: length D of a field vector.
         init: name of the tables' initialisation, a key of `EMBEDDING_INITS`.
+        ignore_widths: give every field rows of length D, whatever `FieldShape.width` says. A weight
+            per id needs it, ``FeatureEmbedding(cardinalities, 1, ignore_widths=True)``.
 
     Shape:
         ids: ``(B, S)`` int32 or int64, S columns in field order, F of them unless multi-valued
@@ -58,7 +60,12 @@ class FeatureEmbedding(nn.Module):
     """
 
     def __init__(
-        self, cardinalities: Cardinalities, embedding_dim: int, *, init: str = "normal_1e-2"
+        self,
+        cardinalities: Cardinalities,
+        embedding_dim: int,
+        *,
+        init: str = "normal_1e-2",
+        ignore_widths: bool = False,
     ) -> None:
         super().__init__()
         check_positive(embedding_dim=embedding_dim)
@@ -67,12 +74,13 @@ class FeatureEmbedding(nn.Module):
         self.num_fields = len(self.shapes)
         self.embedding_dim = embedding_dim
         self.init = init
+        self.ignore_widths = ignore_widths
         self.num_slots = sum(shape.num_slots for shape in self.shapes)
         self.num_values = sum(shape.has_value for shape in self.shapes)
         self.sparse_gradient = False
         """Whether tables get sparse gradients; set by whoever owns the table's optimizer."""
 
-        widths = [shape.width or embedding_dim for shape in self.shapes]
+        widths = [(not ignore_widths and shape.width) or embedding_dim for shape in self.shapes]
         self._widths = sorted(set(widths))
         self._fields_by_width = [
             [f for f in range(self.num_fields) if widths[f] == width] for width in self._widths
@@ -192,3 +200,20 @@ def _mean_of_present(vectors: Tensor, ids: Tensor) -> Tensor:
     weights = (present | first).to(vectors.dtype)
     weights = weights / weights.sum(dim=1, keepdim=True)
     return torch.einsum("bk,bkd->bd", weights, vectors).unsqueeze(1)
+
+
+def embeddings_of(model: nn.Module) -> dict[str, FeatureEmbedding]:
+    """Return every `FeatureEmbedding` of a model, by the name of the attribute that holds it."""
+    return {name: m for name, m in model.named_modules() if isinstance(m, FeatureEmbedding)}
+
+
+def tables_of(model: nn.Module) -> list[nn.Parameter]:
+    """Return every embedding table of a model, each once.
+
+    Example:
+        >>> model = nn.ModuleList([FeatureEmbedding([10, 3], 4), FeatureEmbedding([10, 3], 1)])
+        >>> [tuple(table.shape) for table in tables_of(model)]
+        [(13, 4), (13, 1)]
+    """
+    embeddings = embeddings_of(model).values()
+    return list(dict.fromkeys(table for embedding in embeddings for table in embedding.tables))

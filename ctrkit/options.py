@@ -17,7 +17,7 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
-SEQUENCES = (tuple, Sequence)
+SEQUENCES = (tuple, list, Sequence)
 """Origins of the types that lists of TOML and JSON fit."""
 
 MAX_SHOWN = 200

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ctrkit.embedding import EMBEDDING_INITS, FeatureEmbedding
+from ctrkit.embedding import EMBEDDING_INITS, FeatureEmbedding, embeddings_of, tables_of
 from ctrkit.fields import FieldShape
 
 FIELDS = [
@@ -149,3 +149,18 @@ def test_wrong_shapes_are_errors(ids, values, message):
 def test_refuses_nonsense_when_built(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_every_table_of_a_model_is_found_once():
+    model = torch.nn.Module()
+    model.first = FeatureEmbedding(FIELDS, 4)
+    model.inner = torch.nn.ModuleDict({"second": FeatureEmbedding([3, 4], 1)})
+    model.again = model.first
+    assert list(embeddings_of(model)) == ["first", "inner.second"]
+    expected = [*model.first.tables, model.inner["second"].tables[0]]
+    assert [id(table) for table in tables_of(model)] == [id(table) for table in expected]
+
+
+def test_widths_can_be_ignored():
+    embedding = FeatureEmbedding(FIELDS, 1, ignore_widths=True)
+    assert [tuple(table.shape) for table in embedding.tables] == [(24, 1)]

@@ -2,12 +2,13 @@
 
 import re
 import shlex
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from ctrkit.cli import COMMANDS, make_parser
+from ctrkit.cli import COMMANDS, main, make_parser
 from ctrkit.data import PrepareConfig
 from ctrkit.models import build_model, model_options
 from ctrkit.options import from_mapping
@@ -52,6 +53,8 @@ def test_links_lead_to_files(page):
 )
 def test_command_lines_parse(page, command):
     words = shlex.split(command, comments=True)
+    if any("my_models:" in word for word in words):
+        pytest.skip("a module of the reader's own, which the test of its page writes")
     make_parser(next(word for word in words if word in COMMANDS)).parse_args(words)
 
 
@@ -62,8 +65,36 @@ def test_make_targets_exist(page):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
+def test_the_page_on_own_models_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
+    page = ROOT / "docs" / "own_model.md"
+    generate(tmp_path / "train.txt", rows=1000, seed=1)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("ctrkit.training.latency.SECONDS", 0.0)
+    text = page.read_text(encoding="utf-8")
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.DOTALL | re.M):
+        if language == "console":
+            for line in block.splitlines():
+                words = shlex.split(line.removeprefix("$ ctrkit "))
+                try:
+                    status = main(words)
+                except SystemExit as leave:  # of --help
+                    status = leave.code
+                assert status == 0, (line, capsys.readouterr().err)
+        elif block.startswith("# my_models.py"):
+            (tmp_path / "my_models.py").write_text(block, encoding="utf-8")
+        else:
+            exec(compile(block, name_of(page), "exec"), {})
+    assert "{'embedding_dim': 4}" in capsys.readouterr().out
+    code = (tmp_path / "my_models.py").read_text(encoding="utf-8")
+    assert len([line for line in code.splitlines()[1:] if line.strip()]) <= 20
+    sys.modules.pop("my_models")
+
+
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name_of)
 def test_python_examples_run(page, tmp_path, monkeypatch):
+    if page.name == "own_model.md":
+        pytest.skip("runs with its commands, see above")
     if page.name == "style.md":
         pytest.skip("pieces of code that show a style, not examples of use")
     generate(tmp_path / "train.txt", rows=1000, seed=1)

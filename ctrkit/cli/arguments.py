@@ -8,7 +8,7 @@ import itertools
 import re
 import sys
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -29,6 +29,21 @@ T = TypeVar("T")
 
 NOT_GIVEN = object()
 
+COMMON = frozenset(
+    {
+        *("epochs", "batch_size", "learning_rate", "patience", "seed", "device"),
+        *("format", "label", "split", "fractions", "min_count", "force"),
+        *("kd_loss", "temperature", "student_table"),
+    }
+)
+"""Options of training, preparing and distilling that a newcomer looks for; all others are rare."""
+
+MORE = "more"
+"""Title of the group of rare options."""
+
+_LAST = ("raw files", MORE)
+"""Groups that end the help, in this order."""
+
 _NUMBER = re.compile(r"-?[\d.]+")
 _NEGATIVE = re.compile(r"-[\d.,eE+-]+")
 _OPTION = re.compile(r"--|-[^\W\d]")
@@ -46,6 +61,10 @@ class Parser(argparse.ArgumentParser):
         self._is_intermixed = False
         self.two_words: dict[str, tuple[str, ...]] = {}
         """Flag -> first words of those of its values that have two, ``--flag stop-after 10``."""
+        self.complete: Callable[[Sequence[str]], None] | None = None
+        """Adds the options that depend on the words; called once, before they are parsed."""
+        self.elsewhere: dict[str, str] = {}
+        """Flag that there would be with other words -> what it is an option of, for a message."""
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; a word too many is refused with what may have been meant."""
@@ -60,6 +79,9 @@ class Parser(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         words = list(args or ())
         end = words.index("--") if "--" in words else len(words)
+        if self.complete is not None:
+            complete, self.complete = self.complete, None
+            complete(words[:end])
         self._refuse_unknown(words[:end])
         self._refuse_loose_values(words[:end])
         # After "--" all words are paths, of which argparse takes some for options all the same.
@@ -75,6 +97,9 @@ class Parser(argparse.ArgumentParser):
             name = word.split("=")[0]
             is_option = _OPTION.match(word) is not None
             if is_option and name not in self._option_string_actions:
+                owner = self.elsewhere.get(name.replace("--no-", "--", 1))
+                if owner is not None:
+                    self.error(f"{name} is an option of {owner}")
                 hint = _suggest_option(name, self._option_string_actions)
                 self.error(f"unknown option {shortened(name)}{hint}")
 
@@ -110,6 +135,14 @@ class Parser(argparse.ArgumentParser):
             else:
                 words.append(word)
         return words
+
+    def format_help(self) -> str:
+        """Return the help text, rare options last."""
+        order = [None, *_LAST]
+        self._action_groups.sort(
+            key=lambda group: order.index(group.title) if group.title in _LAST else 0
+        )
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Leave with status 2 and one line; the usage is a ``--help`` away."""
@@ -165,32 +198,57 @@ class _HelpFormatter(argparse.HelpFormatter):
         super().__init__(prog, max_help_position=32, width=100)
 
 
-def add_options(parser: argparse.ArgumentParser, title: str, *classes: type) -> None:
-    """Add an option for every field of the dataclasses; a name that several have is added once.
+def flag_of(option: str) -> str:
+    """Return how an option is written on the command line."""
+    return "--" + option.replace("_", "-")
+
+
+def add_options(
+    parser: argparse.ArgumentParser,
+    title: str,
+    cls: type,
+    *,
+    common: Container[str] | None = None,
+    description: str | None = None,
+) -> None:
+    """Add an option for every field of a dataclass; one that is there already serves both.
 
     A choice of two words, such as ``"stop-after N"``, may be given as two.
+
+    Args:
+        parser: of a command.
+        title: of the group in the help.
+        cls: the dataclass.
+        common: options that stand in this group, all others under `MORE`; None for all.
+        description: what the help says of the group.
     """
-    group = parser.add_argument_group(title)
-    for cls in classes:
-        kinds = option_types(cls)
-        for field in dataclasses.fields(cls):
-            flag = "--" + field.name.replace("_", "-")
-            if flag in parser._option_string_actions:
-                # One flag for both, seed for example: it says what it is for both.
-                action = parser._option_string_actions[flag]
-                if field.metadata["help"] not in (action.help or ""):
-                    action.help = f"{field.metadata['help']}; {action.help}"
-                continue
-            pairs = [choice.split()[0] for choice in field.metadata["choices"] if " " in choice]
-            if pairs and isinstance(parser, Parser):
-                parser.two_words[flag] = tuple(pairs)
-            group.add_argument(
-                flag,
-                dest=field.name,
-                default=NOT_GIVEN,
-                help=_help(field),
-                **_conversion(field, kinds[field.name]),
-            )
+    group = _group(parser, title)
+    group.description = description or group.description
+    kinds = option_types(cls)
+    for field in dataclasses.fields(cls):
+        flag = flag_of(field.name)
+        if flag in parser._option_string_actions:
+            # One flag for both, seed for example: it says what it is for both.
+            action = parser._option_string_actions[flag]
+            if field.metadata["help"] not in (action.help or ""):
+                action.help = f"{field.metadata['help']}; {action.help}"
+            continue
+        pairs = [choice.split()[0] for choice in field.metadata["choices"] if " " in choice]
+        if pairs and isinstance(parser, Parser):
+            parser.two_words[flag] = tuple(pairs)
+        is_common = common is None or field.name in common
+        (group if is_common else _group(parser, MORE)).add_argument(
+            flag,
+            dest=field.name,
+            default=NOT_GIVEN,
+            help=_help(field),
+            **_conversion(field, kinds[field.name]),
+        )
+
+
+def _group(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:
+    known = (group for group in parser._action_groups if group.title == title)
+    return next(known, None) or parser.add_argument_group(title)
 
 
 def collect(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ctrkit.cli.arguments import NOT_GIVEN, add_options, collect, given
+from ctrkit.cli.arguments import COMMON, NOT_GIVEN, add_options, collect, given
 from ctrkit.cli.bars import PrepareBar
 from ctrkit.cli.console import say
 from ctrkit.cli.paths import path
@@ -33,7 +33,7 @@ def add_raw_files(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--schema", type=path, metavar="FILE", help="schema.toml, for your own log")
     group.add_argument("--valid", type=path, nargs="+", metavar="FILE", help="validation rows")
     group.add_argument("--test", type=path, nargs="+", metavar="FILE", help="test rows")
-    add_options(parser, "preparing raw files", PrepareConfig)
+    add_options(parser, "raw files", PrepareConfig, common=COMMON)
 
 
 def add_check_space(parser: argparse.ArgumentParser) -> None:

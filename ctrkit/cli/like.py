@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ctrkit.cli.console import say
 from ctrkit.cli.inputs import is_prepared
+from ctrkit.cli.own_code import allowed_models
 from ctrkit.data import PreparedData
 from ctrkit.files import part_of
 from ctrkit.metrics import Metrics
+from ctrkit.models import CTRModel, name_of
 from ctrkit.options import shown, to_mapping
 from ctrkit.runs import CONFIG, DATA, METRICS, Recipe, read_json, versions
 
@@ -21,15 +23,16 @@ class Like:
 
     Args:
         run: its folder.
+        own: classes of your own that it may be made with.
 
     Raises:
         FileNotFoundError: if the folder is no finished run.
         ValueError: if it is damaged, or a student that was distilled.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, own: Iterable[type[CTRModel]] = ()) -> None:
         self.run = run
-        self.recipe = Recipe.read(run)
+        self.recipe = Recipe.read(run, own)
         self.metrics = read_json(run, METRICS)
         if self.recipe.distill:
             raise ValueError(
@@ -40,7 +43,7 @@ class Like:
     def settings(self, inputs: list[Path]) -> dict[str, dict[str, Any]]:
         """Return the sections of a settings file that describe the run on these inputs."""
         sections = {
-            "model": {"name": self.recipe.model, **self.recipe.options},
+            "model": {"name": name_of(self.recipe.model), **self.recipe.options},
             "train": to_mapping(self.recipe.train),
         }
         if not is_prepared(inputs):
@@ -101,7 +104,7 @@ def like_of(arguments: argparse.Namespace) -> Like | None:
         return None
     if arguments.config is not None:
         raise ValueError("--like takes all settings of a run: leave --config away, flags win")
-    like = Like(arguments.like)
+    like = Like(arguments.like, allowed_models(arguments))
     arguments.inputs = arguments.inputs or [like.data_folder()]
     arguments.config = like.run / CONFIG  # what messages about the settings name
     return like

@@ -105,7 +105,9 @@ class Phases:
             return None
         folder = self.folder(phase)
         self.say(f"{phase}: finished already, kept ({folder})")
-        return Run(folder, device=recipe.train.device, check_space=self.check_space).model
+        own = [type(recipe.blueprint())]
+        device = recipe.train.device
+        return Run(folder, device=device, check_space=self.check_space, models=own).model
 
     @contextmanager
     def recording(self, phase: str, recipe: Recipe, note: str = "") -> Iterator[Recording]:

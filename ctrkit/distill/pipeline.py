@@ -9,7 +9,7 @@ where it was.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,7 @@ def distill_run(
     student: Recipe,
     config: DistillConfig | None = None,
     out: str | Path,
+    models: Iterable[type[CTRModel]] = (),
     alone: bool = True,
     restart: str | None = None,
     observers: Callable[[], Sequence[Observer]] = list,
@@ -65,14 +66,15 @@ def distill_run(
 
     Args:
         data: prepared rows.
-        teacher: what to train, or the run folder of a finished teacher; several are an ensemble.
+        teacher: what to train, or the folder of a finished run; several are an ensemble.
         student: the student and the options of its training.
         config: options of the distillation.
         out: folder of the student's run; the other phases lie in ``OUT.phases/`` beside it.
+        models: classes of your own that finished teachers were made with.
         alone: train the student without a teacher as well, for comparison.
         restart: one of `PHASES`, to do anew though it is finished, with those built on it.
         observers: makes the callbacks that are told about the progress of a phase.
-        say: is told, in words, which phase begins; nothing is done with them if not given.
+        say: takes a line of text when a phase begins.
         command: the command line, for ``config.json``.
         force: do everything anew, and replace a finished run.
         resume: go on with an unfinished phase from its last checkpoint, where there is one.
@@ -83,11 +85,10 @@ def distill_run(
         FileExistsError: if `out` holds something else, or another finished run.
         ValueError: if an option, a teacher or its folder does not fit, or rows are missing.
         OSError: if the teacher's logits cannot be kept beside the data.
-        FloatingPointError: if the loss is not finite.
     """
     _check_restart(restart, teacher, alone=alone)
     _check_rows(data)
-    opened = _open_teacher(teacher, data, student.train.device, check_space=check_space)
+    opened = _open_teacher(teacher, data, student.train.device, models, check_space)
     phases = Phases(
         data=data,
         out=Path(out),
@@ -139,14 +140,15 @@ def _open_teacher(
     teacher: Recipe | str | Path | Sequence[str | Path],
     data: PreparedData,
     device: str,
-    *,
+    own: Iterable[type[CTRModel]],
     check_space: bool,
 ) -> _Teacher:
     if isinstance(teacher, Recipe):
         bound = teacher.on(data)
         return _Teacher([bound.blueprint()], recipe=bound)
     folders = [teacher] if isinstance(teacher, (str, Path)) else teacher
-    runs = [Run(folder, device=device, check_space=check_space) for folder in folders]
+    own = tuple(own)
+    runs = [Run(folder, device=device, check_space=check_space, models=own) for folder in folders]
     return _Teacher([run.model for run in runs], runs=runs)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import marshal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -109,11 +112,11 @@ def _device_of(module: nn.Module) -> torch.device:
 def fingerprint_of(teacher: Teacher) -> str | None:
     """Return what tells a teacher from any other: SHA-256 of its class, options and weights.
 
-    The models of `MODELS` have one. Code that may change between two runs has not, unless it
-    says so by an attribute ``fingerprint``: a callable, a class of the caller's own.
+    Of a class of the caller's own, the source of its module counts as well, which says nothing of
+    what that imports; an attribute ``fingerprint`` takes its place. A callable has none but that.
     """
     models = models_of(teacher)
-    if models is None or not all(type(model) in MODELS.values() for model in models):
+    if models is None:
         named = getattr(teacher, "fingerprint", None)
         return None if named is None else hashlib.sha256(str(named).encode()).hexdigest()
     digest = hashlib.sha256(__version__.encode())
@@ -123,7 +126,27 @@ def fingerprint_of(teacher: Teacher) -> str | None:
         ]
         described = (type(model).__qualname__, model.options(), fields)
         digest.update(repr(described).encode())
+        if type(model) not in MODELS.values():
+            named = getattr(model, "fingerprint", None)
+            digest.update(_code_of(type(model)) if named is None else str(named).encode())
         for name, weights in model.state_dict().items():
             digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}".encode())
             digest.update(weights.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def _code_of(kind: type[CTRModel]) -> bytes:
+    """Return the source of the modules of a class and those it extends, but for ctrkit's.
+
+    Where there is none, for what was typed in a notebook or at a prompt, its compiled methods.
+    """
+    parts = []
+    for parent in kind.__mro__:
+        if not issubclass(parent, CTRModel) or parent.__module__.startswith("ctrkit."):
+            continue
+        try:
+            parts.append(inspect.getsource(sys.modules[parent.__module__]).encode())
+        except (OSError, TypeError, KeyError):
+            methods = filter(inspect.isfunction, vars(parent).values())
+            parts += [marshal.dumps(method.__code__) for method in methods]
+    return b"".join(parts)

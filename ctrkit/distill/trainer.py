@@ -17,7 +17,7 @@ from ctrkit.distill.losses import distillation_loss
 from ctrkit.distill.teacher_logits import TeacherLogits, teacher_logits, valid_rows
 from ctrkit.distill.teachers import Teacher, models_of
 from ctrkit.machine import choose_device
-from ctrkit.models import CTRModel, check_same_table, take_table
+from ctrkit.models import CTRModel, common_tables, take_table
 from ctrkit.training import Observer, TrainConfig, Trainer, TrainResult, check_rows
 
 
@@ -116,9 +116,9 @@ class DistillationTrainer:
         check_rows(data.train, valid_rows(data))
         copied_from = self.table_source(student, teacher)
         logits = teacher_logits(teacher, data)
-        if copied_from is not None:
-            take_table(copied_from, student)
-            student.embedding.requires_grad_(False)
+        copies = [] if copied_from is None else take_table(copied_from, student)
+        for embedding in copies:
+            embedding.requires_grad_(False)
         try:
             return Trainer(config, observers=self.observers).fit(
                 student,
@@ -131,8 +131,8 @@ class DistillationTrainer:
                 criterion=self._criterion(logits),
             )
         finally:
-            if copied_from is not None:
-                student.embedding.requires_grad_(True)
+            for embedding in copies:
+                embedding.requires_grad_(True)
 
     def finetune(
         self,
@@ -181,7 +181,7 @@ class DistillationTrainer:
                 )
             return None
         try:
-            check_same_table(models[0], student)
+            common_tables(models[0], student)
         except ValueError:
             if self.config.student_table == "copy":
                 raise

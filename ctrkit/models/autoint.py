@@ -108,9 +108,6 @@ class AutoIntPlus(CTRModel):
         super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
         check_positive(num_heads=num_heads, head_dim=head_dim)
         check_num_layers(num_layers=num_layers)
-        self.num_layers = num_layers
-        self.num_heads = num_heads
-        self.head_dim = head_dim
         output_dim = num_heads * head_dim
         self.attention = nn.Sequential(
             *(
@@ -125,10 +122,6 @@ class AutoIntPlus(CTRModel):
             batch_norm=batch_norm,
             activation=activation,
         )
-        self.hidden_dims = tuple(hidden_dims)
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.activation = activation
         self.attention_output = nn.Linear(self.num_fields * output_dim, 1)
         self.mlp_output = nn.Linear(self.mlp.output_dim, 1, bias=False)
 

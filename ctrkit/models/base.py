@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ctrkit.embedding import FeatureEmbedding
-from ctrkit.fields import Cardinalities
+from ctrkit.fields import Cardinalities, field_shapes
+from ctrkit.options import shown
 
 
 class Batch(NamedTuple):
@@ -38,41 +39,72 @@ class Batch(NamedTuple):
         ]
 
 
-class CTRModel(nn.Module, ABC):
+class CTRModel(nn.Module):
     """A click-through-rate model: ``ids -> FeatureEmbedding -> vectors -> interaction -> logits``.
 
     Abstract. A model adds its layers and `interact`; `forward`, `predict` and `calculate_loss`
-    are the same for all. Every keyword of a model's constructor is kept as an attribute of the
-    same name, so that `options` can rebuild it.
+    are the same for all. One that needs more than the vectors, a weight per id for example,
+    overrides `logits` instead, with as many `FeatureEmbedding` as it likes.
+
+    Every keyword of a model's constructor can be read as an attribute of the same name, unless the
+    model has something else by that name, and `options` gives them all.
 
     Args:
         cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.
-        embedding_dim: length D of a field vector.
+        embedding_dim: length D of a field vector; None for a model without `embedding`.
         embedding_init: name of the table's initialisation, see `FeatureEmbedding`.
 
     Shape:
         ids: ``(B, S)`` int32 or int64, S == F unless a field is multi-valued
         values: ``(B, V)`` float, or None
         returns: logits ``(B,)``, for B = 0 and 1 as well
+
+    Raises:
+        TypeError: if the class defines neither `interact` nor `logits`.
     """
 
+    embedding: FeatureEmbedding
+    embedding_dim: int | None
+    _given: dict[str, Any]
+
+    def __new__(cls, *args: Any, **keywords: Any) -> Self:
+        """Note the keywords that the constructor is given, in whichever class it stands."""
+        model = super().__new__(cls)
+        given = _arguments(cls, args, keywords)
+        # What the class has by such a name, a method for example, is not hidden.
+        readable = {name: value for name, value in given.items() if not hasattr(cls, name)}
+        model.__dict__.update(readable, _given=given)
+        return model
+
     def __init__(
-        self, cardinalities: Cardinalities, *, embedding_dim: int, embedding_init: str
+        self,
+        cardinalities: Cardinalities,
+        *,
+        embedding_dim: int | None = 16,
+        embedding_init: str = "normal_1e-2",
     ) -> None:
+        checked_model(type(self))
         super().__init__()
-        self.embedding = FeatureEmbedding(cardinalities, embedding_dim, init=embedding_init)
         self.cardinalities = tuple(cardinalities)
+        self.shapes = field_shapes(cardinalities)
         self.embedding_dim = embedding_dim
-        self.embedding_init = embedding_init
+        if embedding_dim is None and type(self).logits is CTRModel.logits:
+            raise TypeError(f"{type(self).__name__} has no embedding_dim, so it must define logits")
+        if embedding_dim is not None:
+            self.embedding = FeatureEmbedding(self.shapes, embedding_dim, init=embedding_init)
 
     @property
     def num_fields(self) -> int:
         """Number of fields F."""
-        return self.embedding.num_fields
+        return len(self.shapes)
 
-    @abstractmethod
     def interact(self, vectors: Tensor) -> Tensor:
         """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``."""
+        raise NotImplementedError(f"{type(self).__name__} has logits of its own, see logits()")
+
+    def logits(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
+        """Return the logits ``(B,)`` of ids and values; override it for more than `interact`."""
+        return self.interact(self.embedding(ids, values))
 
     def penalty(self) -> Tensor | None:
         """Return the model's own addition to the loss, a scalar, or None where it has none."""
@@ -85,7 +117,7 @@ class CTRModel(nn.Module, ABC):
 
     def forward(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
         """Return logits ``(B,)``."""
-        return self.interact(self.embedding(ids, values))
+        return self.logits(ids, values)
 
     def predict(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
         """Return click probabilities ``(B,)``, ``sigmoid(forward(ids, values))``."""
@@ -94,16 +126,58 @@ class CTRModel(nn.Module, ABC):
     def calculate_loss(self, batch: Batch) -> Tensor:
         """Return the mean loss per row, in nats: BCE of the logits, plus the model's penalty."""
         logits = self(batch.ids, batch.values)
-        logits = widened(logits)
+        logits = to_float32(logits)
         loss = functional.binary_cross_entropy_with_logits(logits, batch.labels.to(logits))
         return self.with_penalty(loss)
 
     def options(self) -> dict[str, Any]:
         """Return the keywords that build this model again: ``type(m)(m.cardinalities, **...)``."""
-        keywords = list(inspect.signature(type(self)).parameters)[1:]
-        return {name: getattr(self, name) for name in keywords}
+        return dict(self._given)
+
+    def _choose(self, **keywords: Any) -> None:
+        """Note what the model chose for keywords that were not given."""
+        self._given.update(keywords)
+        self.__dict__.update(keywords)
 
 
-def widened(logits: Tensor) -> Tensor:
+def checked_model(kind: Any) -> type[CTRModel]:
+    """Return a class that is a model and can be made.
+
+    Raises:
+        TypeError: if it is no `CTRModel`, or defines neither `interact` nor `logits`.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, CTRModel)):
+        raise TypeError(f"a model must be a subclass of CTRModel, got {shown(kind)}")
+    if kind.interact is CTRModel.interact and kind.logits is CTRModel.logits:
+        raise TypeError(
+            f"{kind.__name__} must define interact(self, vectors), or logits(self, ids, values)"
+        )
+    return kind
+
+
+def _arguments(
+    cls: type[CTRModel], args: Sequence[Any], keywords: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the keywords of a constructor as they are given, or by default; lists as tuples.
+
+    Nothing where it is not given what it must have: it will say so itself, and a copy of a model
+    is made without its constructor.
+    """
+    try:
+        bound = inspect.signature(cls.__init__).bind(None, *args, **keywords)
+    except TypeError:
+        return {}
+    bound.apply_defaults()
+    given: dict[str, Any] = {}
+    for name, value in list(bound.arguments.items())[2:]:  # after self and the cardinalities
+        if bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            given.update(value)
+        else:
+            is_list = isinstance(value, Sequence) and not isinstance(value, str)
+            given[name] = tuple(value) if is_list else value
+    return given
+
+
+def to_float32(logits: Tensor) -> Tensor:
     """Return half-precision logits, as autocast makes them, as float32; a loss needs that."""
     return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-import re
-import typing
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from ctrkit.fields import Cardinalities
 from ctrkit.models.autoint import AutoIntPlus
-from ctrkit.models.base import CTRModel
+from ctrkit.models.base import CTRModel, checked_model
 from ctrkit.models.cin import CIN
 from ctrkit.models.crossnet import CrossNet
 from ctrkit.models.dagfm import DAGFM, DAGFMPlus
 from ctrkit.models.dcnv2 import DCNv2
 from ctrkit.models.eulernet import EulerNet
+from ctrkit.models.keywords import options_of
+from ctrkit.models.without_numbers import NothingFilled
 from ctrkit.models.xdeepfm import xDeepFM
-from ctrkit.options import check_choice, from_mapping
+from ctrkit.options import from_mapping, shown, suggest
 
 MODELS: dict[str, type[CTRModel]] = {
     "autoint_plus": AutoIntPlus,
@@ -36,41 +32,87 @@ MODELS: dict[str, type[CTRModel]] = {
 }
 
 
-@cache
-def model_options(name: str) -> type:
+def class_of(model: str | type[CTRModel]) -> type[CTRModel]:
+    """Return the class of a model that is named, or a class of the caller's own as it is.
+
+    Raises:
+        ValueError: if there is no such model.
+        TypeError: if it is no class of a model.
+    """
+    if not isinstance(model, str):
+        return checked_model(model)
+    if model not in MODELS:
+        hint = suggest(model, MODELS)
+        if ":" in model:
+            hint = "; hand over the class itself, for one of your own"
+        raise ValueError(f"unknown model {shown(model)}{hint}")
+    return MODELS[model]
+
+
+def name_of(model: str | type[CTRModel]) -> str:
+    """Return the name that a run records: a key of `MODELS`, or ``module:Class``."""
+    kind = class_of(model)
+    own = f"{kind.__module__}:{kind.__qualname__}"
+    return next((name for name, known in MODELS.items() if known is kind), own)
+
+
+def class_named(name: str, own: Iterable[type[CTRModel]], *, where: str) -> type[CTRModel]:
+    """Return the class that a file names: one of `MODELS`, or of those that were handed over.
+
+    A class that moved to another module is found by its own name. Nothing is ever imported.
+
+    Args:
+        name: as `name_of` gives it.
+        own: classes of the caller's own.
+        where: the file that names it, for messages.
+
+    Raises:
+        ValueError: if there is none.
+        TypeError: if something else than classes of models was handed over.
+    """
+    classes = {name_of(kind): kind for kind in map(checked_model, own)}
+    if name in classes:
+        return classes[name]
+    if ":" not in name:
+        try:
+            return class_of(name)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+    called = name.rpartition(":")[2]
+    found = [kind for kind in classes.values() if kind.__qualname__ == called]
+    if found:
+        return found[0]
+    got = f", got {', '.join(classes)}" if classes else ""
+    raise ValueError(
+        f"{where} names the model {shown(name)}, which is none of ctrkit's; no code is loaded "
+        f"because a file names it. If it is yours, give --allow-code {shown(name)[1:-1]}, or in "
+        f"Python Run(folder, models=[{shown(called)[1:-1]}]){got}"
+    )
+
+
+def model_options(model: str | type[CTRModel]) -> type:
     """Return the options of a model as a dataclass, for the command line and settings files.
 
     They are the keywords of its constructor; the help texts are those of its docstring.
 
     Raises:
         ValueError: if there is no such model.
+        TypeError: if it is no class of a model, or an option has no type or default.
     """
-    check_choice("model", name, MODELS)
-    model = MODELS[name]
-    hints = typing.get_type_hints(model.__init__)
-    helps = _argument_helps(inspect.getdoc(model) or "")
-    options = [
-        (
-            parameter.name,
-            hints[parameter.name],
-            dataclasses.field(
-                default=parameter.default,
-                metadata={"help": helps.get(parameter.name, ""), "choices": ()},
-            ),
-        )
-        for parameter in inspect.signature(model).parameters.values()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
-    return dataclasses.make_dataclass(f"{model.__name__}Options", options, frozen=True)
+    return options_of(class_of(model))  # type: ignore[arg-type]  # a class has a hash
 
 
 def build_model(
-    name: str, cardinalities: Cardinalities, options: Mapping[str, Any], *, where: str
+    model: str | type[CTRModel],
+    cardinalities: Cardinalities,
+    options: Mapping[str, Any],
+    *,
+    where: str,
 ) -> CTRModel:
-    """Return a new model of `MODELS`.
+    """Return a new model.
 
     Args:
-        name: a key of `MODELS`.
+        model: a key of `MODELS`, or a class of your own.
         cardinalities: fields of the data, in column order.
         options: keywords of the model, checked by name and type.
         where: where the options came from, for messages.
@@ -79,12 +121,15 @@ def build_model(
         ValueError: if the model or an option is unknown, or the model refuses a value.
         TypeError: if an option has the wrong type.
     """
-    checked = _checked(name, options, where)
-    return MODELS[name](cardinalities, **checked)
+    return class_of(model)(cardinalities, **_checked(model, options, where))
 
 
 def blueprint(
-    name: str, cardinalities: Cardinalities, options: Mapping[str, Any], *, where: str
+    model: str | type[CTRModel],
+    cardinalities: Cardinalities,
+    options: Mapping[str, Any],
+    *,
+    where: str,
 ) -> CTRModel:
     """Return what `build_model` would, without its numbers: names, shapes and types of weights.
 
@@ -94,50 +139,26 @@ def blueprint(
         ValueError: as `build_model`, and if a weight has more numbers than can be counted.
         TypeError: if an option has the wrong type.
     """
-    checked = _checked(name, options, where)
+    kind, checked = class_of(model), _checked(model, options, where)
     try:
-        with torch.device("meta"), _NothingDrawn():
-            return MODELS[name](cardinalities, **checked)
-    except (RuntimeError, OverflowError, TypeError) as error:  # torch's, for numbers beyond int64
-        raise ValueError(
-            f"{where}: the model must fit a machine, but its sizes are too large; reduce them"
-        ) from error
+        with torch.device("meta"), NothingFilled():
+            return kind(cardinalities, **checked).to("meta")
+    except ValueError:
+        raise
+    except Exception as error:
+        if kind not in MODELS.values():
+            what = (
+                f"{kind.__name__} must be made on torch.device('meta'), to learn its sizes, but "
+                "its constructor fails there, --traceback shows where"
+            )
+            raise ValueError(f"{where}: {what}: {type(error).__name__}: {error}") from error
+        if not isinstance(error, (RuntimeError, OverflowError, TypeError)):
+            raise
+        # PyTorch's, for numbers beyond int64.
+        what = "the model must fit a machine, but its sizes are too large; reduce them"
+        raise ValueError(f"{where}: {what}") from error
 
 
-class _NothingDrawn(TorchFunctionMode):
-    """Stands in for what PyTorch's compiler does on the device "meta"; its import takes seconds.
-
-    There is nothing to draw into a tensor without numbers; of positions only their number matters,
-    and of what is computed of one tensor its shape.
-    """
-
-    SAME_SHAPE = frozenset(
-        {"normal_", "uniform_", "kaiming_uniform_", "randn_like", "eye", "add", "mul", "div"}
-    )
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Return the tensor that would be filled, or what any other function returns."""
-        given = dict(kwargs or {})
-        name = getattr(func, "__name__", "")
-        if name in self.SAME_SHAPE:
-            tensors = [*args, given.get("tensor"), given.get("out")]
-            return next(tensor for tensor in tensors if isinstance(tensor, torch.Tensor))
-        if name == "triu_indices":
-            return torch.empty(2, args[0] * (args[0] + 1) // 2, dtype=torch.int64)
-        return func(*args, **given)
-
-
-def _checked(name: str, options: Mapping[str, Any], where: str) -> dict[str, Any]:
-    checked: Any = from_mapping(model_options(name), options, where=where)
+def _checked(model: str | type[CTRModel], options: Mapping[str, Any], where: str) -> dict[str, Any]:
+    checked: Any = from_mapping(model_options(model), options, where=where)
     return {key: getattr(checked, key) for key in options}
-
-
-def _argument_helps(docstring: str) -> dict[str, str]:
-    """Return the texts of the ``Args:`` part of a docstring, by argument."""
-    part = re.search(r"^Args:\n((?:[ ]{4}.*\n?)+)", docstring, flags=re.MULTILINE)
-    entries = re.findall(
-        r"^[ ]{4}(\w+): (.*(?:\n[ ]{8}.*)*)", part.group(1) if part else "", flags=re.MULTILINE
-    )
-    return {name: " ".join(text.split()).rstrip(".") for name, text in entries}

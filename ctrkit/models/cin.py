@@ -216,7 +216,6 @@ class CIN(CTRModel):
     ) -> None:
         super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
         self.cin = CINLayers(self.num_fields, num_maps)
-        self.num_maps = tuple(num_maps)
         self.output = nn.Linear(self.cin.output_dim, 1, bias=False)
         nn.init.xavier_normal_(self.output.weight)
 

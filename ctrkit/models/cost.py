@@ -10,6 +10,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from ctrkit.embedding import tables_of
 from ctrkit.models.base import CTRModel
 
 ROWS = 64
@@ -40,7 +41,7 @@ def cost_of(model: CTRModel) -> Cost:
         >>> cost_of(CrossNet([10, 3], embedding_dim=4, num_layers=1)).multiply_adds
         72
     """
-    tables = sum(table.numel() for table in model.embedding.tables)
+    tables = sum(table.numel() for table in tables_of(model))
     everything = sum(parameter.numel() for parameter in model.parameters())
     ids, values = _some_rows(model, ROWS)
     was_training = model.training
@@ -71,6 +72,9 @@ def saved_bytes_per_row(model: CTRModel) -> int:
         ...     model = CrossNet([10_000_000] * 39, embedding_dim=16)
         >>> saved_bytes_per_row(model)
         17784
+
+    Raises:
+        ValueError: if a model of the caller's own fails, or does not return a logit per row.
     """
     return (_saved_bytes(model, 2 * ROWS) - _saved_bytes(model, ROWS)) // ROWS
 
@@ -88,18 +92,30 @@ def _saved_bytes(model: CTRModel, num_rows: int) -> int:
     model.train()
     try:
         with saved_tensors_hooks(note, lambda tensor: tensor):
-            model(*_some_rows(model, num_rows))
+            logits = model(*_some_rows(model, num_rows))
+    except Exception as error:
+        if type(model).__module__.startswith("ctrkit."):
+            raise
+        raise ValueError(
+            f"{type(model).__name__} must run on torch.device('meta'), to learn what memory it "
+            f"needs, but fails there: {type(error).__name__}: {error}; --no-check-space "
+            "(check_space=False) goes without, --traceback shows where"
+        ) from error
     finally:
         model.train(was_training)
+    if logits.shape != (num_rows,):
+        shape = tuple(logits.shape)
+        raise ValueError(
+            f"{type(model).__name__} must return logits of shape (B,), got {shape} for B {num_rows}"
+        )
     return sum(storage.nbytes() for storage in kept.values())
 
 
 def _some_rows(model: CTRModel, num_rows: int) -> tuple[Tensor, Tensor | None]:
     """Return ids and values that the model takes, on its device."""
     some = next(model.parameters())
-    shapes = model.embedding.shapes
-    num_slots = sum(shape.num_slots for shape in shapes)
-    num_values = sum(shape.has_value for shape in shapes)
+    num_slots = sum(shape.num_slots for shape in model.shapes)
+    num_values = sum(shape.has_value for shape in model.shapes)
     ids = torch.zeros(num_rows, num_slots, dtype=torch.int64, device=some.device)
     values = torch.zeros(num_rows, num_values, device=some.device, dtype=some.dtype)
     return ids, values if num_values else None

@@ -90,7 +90,6 @@ class CrossNet(CTRModel):
         embedding_init: str = "normal_1e-2",
     ) -> None:
         super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
-        self.num_layers = num_layers
         self.cross = CrossLayers(self.num_fields * embedding_dim, num_layers)
         self.output = nn.Linear(self.num_fields * embedding_dim, 1)
         nn.init.xavier_normal_(self.output.weight)

@@ -73,8 +73,7 @@ class DAGPropagation(nn.Module):
         # DIFF(official): a buffer, so that it follows the model to another device, and weights
         # that exist for the edges alone. The authors' code keeps all F x F and masks half of them
         # with a plain tensor on whatever GPU it finds.
-        source, target = torch.triu_indices(num_fields, num_fields)
-        self.register_buffer("edges", source * num_fields + target, persistent=False)
+        self.register_buffer("edges", _edges(num_fields), persistent=False)
         shape = [len(self.edges), embedding_dim]
         if interaction == "kernel":
             shape.append(embedding_dim)
@@ -158,6 +157,16 @@ class DAGPropagation(nn.Module):
             yield state.unflatten(1, (num_fields, dim))
 
 
+def _edges(num_fields: int) -> Tensor:
+    """Return the places of all edges, ``f <= s``, in a flat ``(F, F)`` matrix, in their order."""
+    # Filled in place, which a blueprint of the model skips.
+    edges = torch.empty(num_fields * (num_fields + 1) // 2, dtype=torch.int64)
+    parts = edges.split([num_fields - source for source in range(num_fields)])
+    for source, part in enumerate(parts):
+        torch.arange(source * (num_fields + 1), (source + 1) * num_fields, out=part)
+    return edges
+
+
 def _times(messages: Tensor, first: Tensor) -> Tensor:
     """Return ``messages * first``, in their place where nobody asks for a gradient."""
     return messages * first if torch.is_grad_enabled() else messages.mul_(first)
@@ -205,8 +214,6 @@ class DAGFM(CTRModel):
         embedding_init: str = "normal_1e-2",
     ) -> None:
         super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
-        self.interaction = interaction
-        self.depth = depth
         self.propagation = DAGPropagation(
             self.num_fields, embedding_dim, interaction=interaction, depth=depth
         )
@@ -217,7 +224,7 @@ class DAGFM(CTRModel):
     def interact(self, vectors: Tensor) -> Tensor:
         """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``."""
         rows = OUTER_ROWS.get(vectors.device.type)
-        if rows is None or self.interaction != "outer" or torch.compiler.is_compiling():
+        if rows is None or self.propagation.interaction != "outer" or torch.compiler.is_compiling():
             return self._logits(vectors)
         return torch.cat([self._logits(part) for part in vectors.split(rows)])
 
@@ -276,8 +283,6 @@ class DAGFMPlus(CTRModel):
         embedding_init: str = "normal_1e-2",
     ) -> None:
         super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
-        self.interaction = interaction
-        self.depth = depth
         self.propagation = DAGPropagation(
             self.num_fields, embedding_dim, interaction=interaction, depth=depth
         )
@@ -288,10 +293,6 @@ class DAGFMPlus(CTRModel):
             batch_norm=batch_norm,
             activation=activation,
         )
-        self.hidden_dims = tuple(hidden_dims)
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.activation = activation
         self.output = nn.Linear(self.mlp.output_dim, 1)
 
     def interact(self, vectors: Tensor) -> Tensor:

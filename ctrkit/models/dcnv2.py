@@ -61,7 +61,6 @@ class DCNv2(CTRModel):
     ) -> None:
         super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
         input_dim = self.num_fields * embedding_dim
-        self.num_layers = num_layers
         self.cross = CrossLayers(input_dim, num_layers)
         self.mlp = MLP(
             input_dim,
@@ -70,10 +69,6 @@ class DCNv2(CTRModel):
             batch_norm=batch_norm,
             activation=activation,
         )
-        self.hidden_dims = tuple(hidden_dims)
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.activation = activation
         self.output = nn.Linear(input_dim + self.mlp.output_dim, 1)
 
     def interact(self, vectors: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional
 
-from ctrkit.models.base import Batch, CTRModel, widened
+from ctrkit.models.base import Batch, CTRModel, to_float32
 
 CTR_WEIGHT = 0.1
 """Factor of the loss on clicks in the authors' code, where it is called alpha."""
@@ -38,7 +38,7 @@ def student_loss(
     ``ctr_weight BCE(student, labels) + kd_weight distance(student, teacher)``, plus the student's
     own penalty where it has one.
     """
-    logits = widened(student(batch.ids, batch.values))
+    logits = to_float32(student(batch.ids, batch.values))
     clicks = functional.binary_cross_entropy_with_logits(logits, batch.labels.to(logits))
     loss = ctr_weight * clicks + kd_weight * distance(logits, teacher_logits.to(logits))
     return student.with_penalty(loss)

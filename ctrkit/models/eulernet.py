@@ -98,15 +98,21 @@ class EulerInteractionLayer(nn.Module):
             if num_inputs == num_outputs:
                 nn.init.eye_(self.orders)
             elif self.order_init == "softmax":
-                self.orders.copy_(torch.softmax(torch.randn_like(self.orders) / 0.01, dim=0))
+                # With `out`, as all that fills a parameter, so that a blueprint skips it.
+                draws = nn.init.normal_(self.orders.new_empty(self.orders.shape)).div_(0.01)
+                torch.softmax(draws, dim=0, out=self.orders)
             else:
                 # DIFF(paper): a random choice of single fields may leave fields out, and starts
                 # without any interaction; measured in docs/models/eulernet.md.
-                columns = torch.arange(num_outputs, device=self.orders.device)
-                distance = 1 + columns // num_inputs % max(1, num_inputs - 1)
+                columns = torch.empty(num_outputs, dtype=torch.int64, device=self.orders.device)
+                torch.arange(num_outputs, out=columns)
+                first = columns.clone().remainder_(num_inputs)
+                distance = columns.clone().div_(num_inputs, rounding_mode="floor")
+                distance.remainder_(max(1, num_inputs - 1)).add_(1)
+                second = distance.add_(columns).remainder_(num_inputs)
                 self.orders.zero_()
-                self.orders[columns % num_inputs, columns] = 1.0
-                self.orders[(columns + distance) % num_inputs, columns] = 1.0
+                self.orders[first, columns] = 1.0
+                self.orders[second, columns] = 1.0
         nn.init.normal_(self.bias_log_modulus, std=0.01)
         nn.init.normal_(self.bias_phase, std=0.01)
         self.implicit.reset_parameters()
@@ -206,15 +212,10 @@ class EulerNet(CTRModel):
         check_fraction(dropout_ex=dropout_ex, dropout_im=dropout_im)
         check_factor(reg_weight=reg_weight)
         if orders is None:
-            orders = [self.num_fields, self.num_fields]
+            orders = (self.num_fields, self.num_fields)
+            self._choose(orders=orders)
         check_layers("orders", orders)
-        self.orders = tuple(orders)
-        self.dropout_ex = dropout_ex
-        self.dropout_im = dropout_im
-        self.layer_norm = layer_norm
         self.reg_weight = reg_weight
-        self.implicit_init = implicit_init
-        self.order_init = order_init
         self.mu = nn.Parameter(torch.ones(self.num_fields))
         self.layers = nn.ModuleList(
             EulerInteractionLayer(
@@ -227,11 +228,9 @@ class EulerNet(CTRModel):
                 implicit_init=implicit_init,
                 order_init=order_init,
             )
-            for num_inputs, num_outputs in zip(
-                [self.num_fields, *self.orders[:-1]], self.orders, strict=True
-            )
+            for num_inputs, num_outputs in zip([self.num_fields, *orders[:-1]], orders, strict=True)
         )
-        self.output = nn.Linear(self.orders[-1] * embedding_dim, 1)
+        self.output = nn.Linear(orders[-1] * embedding_dim, 1)
         nn.init.xavier_normal_(self.output.weight)
 
     def interact(self, vectors: Tensor) -> Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ctrkit.embedding import embeddings_of
 from ctrkit.models.base import Batch, CTRModel
 from ctrkit.models.distillation import CTR_WEIGHT, KD_WEIGHT, student_loss
-from ctrkit.models.shared_table import check_same_table, take_table
+from ctrkit.models.shared_table import common_tables, take_table
 from ctrkit.options import check_choice, check_factor
 
 PHASES = ("teacher_training", "distillation", "finetuning")
@@ -22,7 +23,8 @@ class KD_DAGFM(nn.Module):  # noqa: N801 - the name that users of RecBole know
         distillation:     loss = ctr_weight BCE(student) + kd_weight mean((teacher - student)^2)
         finetuning:       loss = BCE(student)
 
-    In distillation the student's table is a copy of the teacher's, made here and frozen; the
+    In distillation the student's table is a copy of the teacher's, made here and frozen (of several
+    tables, each that the teacher has too); the
     teacher runs in eval mode and without gradients, so an optimizer of ``parameters()`` leaves it
     and the table as they are. In the other phases only one of the two models runs.
 
@@ -71,15 +73,17 @@ class KD_DAGFM(nn.Module):  # noqa: N801 - the name that users of RecBole know
         if teacher is student:
             raise ValueError("teacher and student must be two models, got one object for both")
         if phase == "distillation":
-            check_same_table(teacher, student)
+            common_tables(teacher, student)
         self.teacher = teacher
         self.student = student
         self.phase = phase
         self.ctr_weight = ctr_weight
         self.kd_weight = kd_weight
+        for embedding in embeddings_of(student).values():
+            embedding.requires_grad_(True)
         if phase == "distillation":
-            take_table(teacher, student)
-        student.embedding.requires_grad_(phase != "distillation")
+            for embedding in take_table(teacher, student):
+                embedding.requires_grad_(False)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> KD_DAGFM:

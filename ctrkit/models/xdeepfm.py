@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
+from ctrkit.embedding import FeatureEmbedding
 from ctrkit.fields import Cardinalities
 from ctrkit.models.base import CTRModel
 from ctrkit.models.cin import CINLayers
 from ctrkit.models.mlp import MLP
+from ctrkit.options import check_choice
+
+LINEAR = ("vectors", "ids")
 
 
 class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
@@ -17,7 +22,9 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
 
     ::
 
-        logit = u . vec(vectors) + v . cin(vectors) + w . mlp(vec(vectors)) + c
+        logit  = linear + v . cin(vectors) + w . mlp(vec(vectors)) + c
+        linear = u . vec(vectors)                                     linear="vectors"
+        linear = sum(weight[ids[f], f] for f in fields)               linear="ids", as published
 
     Source: Lian et al., "xDeepFM: Combining Explicit and Implicit Feature Interactions for
     Recommender Systems", KDD 2018 (arXiv 1803.05170).
@@ -25,6 +32,7 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
     Args:
         cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.
         embedding_dim: length D of a field vector.
+        linear: what the linear part is linear in: vectors, or ids with a weight for each.
         num_maps: feature maps of each layer of the CIN.
         hidden_dims: widths of the MLP's layers.
         dropout: share of the MLP's hidden units set to zero in training.
@@ -51,6 +59,7 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
         cardinalities: Cardinalities,
         *,
         embedding_dim: int = 16,
+        linear: str = "vectors",
         num_maps: Sequence[int] = (200, 200, 200),
         hidden_dims: Sequence[int] = (400, 400, 400),
         dropout: float = 0.0,
@@ -59,10 +68,15 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
         embedding_init: str = "normal_1e-2",
     ) -> None:
         super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
+        check_choice("linear part", linear, LINEAR)
         input_dim = self.num_fields * embedding_dim
-        # DIFF(paper): linear in the vectors, not in the ids. One table then holds all there is to
-        # know of an id, as the table's optimizer and a student that takes the table over expect.
-        self.linear = nn.Linear(input_dim, 1)
+        # DIFF(paper): by default linear in the vectors, not in the ids. One table then holds all
+        # there is to know of an id, which a student can take over.
+        self.linear = nn.Linear(input_dim, 1) if linear == "vectors" else None
+        self.weights = None
+        if linear == "ids":
+            self.weights = FeatureEmbedding(cardinalities, 1, ignore_widths=True)
+            self.bias = nn.Parameter(torch.zeros(()))
         self.cin = CINLayers(self.num_fields, num_maps)
         self.mlp = MLP(
             input_dim,
@@ -71,20 +85,22 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
             batch_norm=batch_norm,
             activation=activation,
         )
-        self.num_maps = tuple(num_maps)
-        self.hidden_dims = tuple(hidden_dims)
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.activation = activation
         self.cin_output = nn.Linear(self.cin.output_dim, 1, bias=False)
         self.mlp_output = nn.Linear(self.mlp.output_dim, 1, bias=False)
 
     def interact(self, vectors: Tensor) -> Tensor:
-        """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``."""
+        """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``, but for a weight per id."""
         inputs = vectors.flatten(1)
+        linear = 0.0 if self.linear is None else self.linear(inputs)
         logits: Tensor = (
-            self.linear(inputs)
-            + self.cin_output(self.cin(vectors))
-            + self.mlp_output(self.mlp(inputs))
+            linear + self.cin_output(self.cin(vectors)) + self.mlp_output(self.mlp(inputs))
         )
         return logits.squeeze(1)
+
+    def logits(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
+        """Return the logits ``(B,)`` of ids and values."""
+        logits = super().logits(ids, values)
+        if self.weights is None:
+            return logits
+        linear: Tensor = self.weights(ids, values).sum((1, 2)) + self.bias
+        return linear + logits

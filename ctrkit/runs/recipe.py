@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,15 @@ import torch
 from ctrkit import __version__
 from ctrkit.data import PreparedData, entry_of
 from ctrkit.fields import FieldShape
-from ctrkit.models import CTRModel, blueprint, build_model
+from ctrkit.models import (
+    MODELS,
+    CTRModel,
+    blueprint,
+    build_model,
+    class_named,
+    model_options,
+    name_of,
+)
 from ctrkit.options import from_mapping, printable, shortened, shown, to_mapping
 from ctrkit.runs.folder import CONFIG, FORMAT_VERSION, read_json
 from ctrkit.runs.space import check_fits_memory
@@ -33,7 +41,7 @@ class Recipe:
     `on` binds it to prepared rows. A bound recipe is what ``config.json`` records.
 
     Args:
-        model: a key of `ctrkit.models.MODELS`.
+        model: a key of `ctrkit.models.MODELS`, or a class of your own.
         options: keywords of the model; bound to rows, all of them.
         train: options of the training.
         fields: fields of the data, in column order.
@@ -47,7 +55,7 @@ class Recipe:
         True
     """
 
-    model: str = "eulernet"
+    model: str | type[CTRModel] = "eulernet"
     options: Mapping[str, Any] = field(default_factory=dict)
     train: TrainConfig = field(default_factory=TrainConfig)
     fields: tuple[int | FieldShape, ...] = ()
@@ -68,7 +76,10 @@ class Recipe:
             data={**data.info, "path": str(data.path)},
             versions=versions(),
         )
-        return replace(bound, options=bound.blueprint().options())
+        options = bound.blueprint().options()
+        # Refused before it is trained: what could not be opened again.
+        from_mapping(model_options(self.model), options, where=WHERE)
+        return replace(bound, options=options)
 
     def blueprint(self) -> CTRModel:
         """Return the model without its numbers; see `ctrkit.models.blueprint`."""
@@ -89,11 +100,18 @@ class Recipe:
         return {**self._compared(), "data": dict(self.data), "versions": dict(self.versions)}
 
     @classmethod
-    def of_model(cls, config: Mapping[str, Any], *, where: Path) -> Self:
+    def of_model(
+        cls, config: Mapping[str, Any], own: Iterable[type[CTRModel]] = (), *, where: Path
+    ) -> Self:
         """Return the model's part of the content of a ``config.json``.
 
+        Args:
+            config: the content.
+            own: classes of your own that it may name.
+            where: the file, for messages.
+
         Raises:
-            ValueError: if it is not there, or damaged.
+            ValueError: if it is not there, damaged, or names a class that was not handed over.
         """
         entries = entry_of(config, "model", "cardinalities", where=where, kind=list)
         name = entry_of(config, "model", "name", where=where, kind=str)
@@ -102,11 +120,12 @@ class Recipe:
             fields = tuple(_shape_from_json(entry) for entry in entries)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where} must describe the model of this run: {error}") from error
-        return cls(model=name, options=options, fields=fields)
+        kind = class_named(name, own, where=str(where))
+        return cls(model=kind, options=options, fields=fields)
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Return the recipe of a run.
+    def read(cls, folder: Path, own: Iterable[type[CTRModel]] = ()) -> Self:
+        """Return the recipe of a run; `own` are classes of your own that it may name.
 
         Raises:
             FileNotFoundError: if the folder is no run.
@@ -120,7 +139,7 @@ class Recipe:
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where} must describe the training: {error}") from error
         return replace(
-            cls.of_model(config, where=where),
+            cls.of_model(config, own, where=where),
             train=options,
             data=config["data"],
             distill=config.get("distill", {}),
@@ -142,8 +161,11 @@ class Recipe:
                 if theirs != ours:
                     return f"{section} {shown(theirs)}, not {shown(ours)}"
                 continue
-            if section == "train":  # a run before there was an option had what is now its default
+            # A run before there was an option had what is now its default.
+            if section == "train":
                 theirs = {**to_mapping(TrainConfig()), **theirs}
+            elif section == "model":
+                theirs = _with_defaults(theirs)
             for name in [*ours, *(theirs.keys() - ours.keys())]:
                 if theirs.get(name) != ours.get(name) and name not in CHECKPOINT_OPTIONS:
                     values = f"{shown(theirs.get(name))}, not {shown(ours.get(name))}"
@@ -156,13 +178,20 @@ class Recipe:
             "format_version": FORMAT_VERSION,
             "ctrkit": __version__,
             "model": {
-                "name": self.model,
+                "name": name_of(self.model),
                 "options": dict(self.options),
                 "cardinalities": [_shape_to_json(entry) for entry in self.fields],
             },
             "train": to_mapping(self.train),
             **({"distill": dict(self.distill)} if self.distill else {}),
         }
+
+
+def _with_defaults(model: Mapping[str, Any]) -> dict[str, Any]:
+    name, options = model.get("name"), model.get("options")
+    if not (isinstance(name, str) and name in MODELS and isinstance(options, dict)):
+        return dict(model)
+    return {**model, "options": {**to_mapping(model_options(name)()), **options}}
 
 
 def versions() -> dict[str, str]:

@@ -43,7 +43,7 @@ class Outcome:
 def train_run(
     data: PreparedData,
     *,
-    model: str = "eulernet",
+    model: str | type[CTRModel] = "eulernet",
     model_options: Mapping[str, Any] | None = None,
     config: TrainConfig | None = None,
     out: str | Path,
@@ -61,7 +61,7 @@ def train_run(
 
     Args:
         data: prepared rows.
-        model: a key of `ctrkit.models.MODELS`.
+        model: a key of `ctrkit.models.MODELS`, or a class of your own.
         model_options: keywords of the model.
         config: options of the training.
         out: the run's folder.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ class Run:
         folder: what ``ctrkit train`` or `train_run` wrote.
         device: where to score; ``"auto"`` takes CUDA where there is one.
         check_space: refuse what would not fit into memory.
+        models: classes of your own, for a run that was made with one of them. No code is loaded
+            because a file of the run names it.
 
     Attributes:
         folder: where the run lies.
@@ -62,12 +64,17 @@ class Run:
     Raises:
         SpaceError: if its table needs more memory than is free.
         FileNotFoundError: if the folder is no run, or the run did not finish.
-        ValueError: if a file is damaged, of another run, or of another format version, or a weight
-            is not finite.
+        ValueError: if a file is damaged, of another run, or of another format version, a weight
+            is not finite, or the model is a class that was not handed over.
     """
 
     def __init__(
-        self, folder: str | Path, *, device: str = "auto", check_space: bool = True
+        self,
+        folder: str | Path,
+        *,
+        device: str = "auto",
+        check_space: bool = True,
+        models: Iterable[type[CTRModel]] = (),
     ) -> None:
         self.folder = Path(folder)
         self.config = read_json(self.folder, CONFIG)
@@ -80,11 +87,11 @@ class Run:
             )
         self.encoder = Encoder.load(self.folder)
         self._check_space = check_space
-        self.model = self._load_model().to(choose_device(device)).eval()
+        self.model = self._load_model(models).to(choose_device(device)).eval()
 
-    def _load_model(self) -> CTRModel:
+    def _load_model(self, own: Iterable[type[CTRModel]]) -> CTRModel:
         where = self.folder / CONFIG
-        recipe = Recipe.of_model(self.config, where=where)
+        recipe = Recipe.of_model(self.config, own, where=where)
         try:
             if recipe.fields != tuple(self.encoder.cardinalities):
                 raise ValueError("its fields must be those of the schema beside it")

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import torch
 
 from ctrkit.data import PreparedData
+from ctrkit.embedding import embeddings_of, tables_of
 from ctrkit.fields import Cardinalities
 from ctrkit.machine import check_disk, check_memory, choose_device, free_memory, memory_bytes
-from ctrkit.models import CTRModel, blueprint, saved_bytes_per_row
+from ctrkit.models import CTRModel, blueprint, name_of, saved_bytes_per_row
 from ctrkit.runs.folder import CHECKPOINTS
 from ctrkit.training import (
     POOL_BYTES,
@@ -41,7 +42,7 @@ class TrainingMemory(NamedTuple):
     """Bytes of main memory that a training holds, besides the program and mapped files."""
 
     table: int
-    """The embedding table, and the numbers of its optimizer."""
+    """The embedding tables, and the numbers of its optimizer."""
 
     batch: int
     """Rows that are ready or being made, and the gradient of a batch's table rows."""
@@ -89,7 +90,8 @@ def check_runs(
     is_smallest = all(table_optimizer(model, config) == "adagrad" for model, config, _ in runs)
     smaller = "a smaller embedding_dim or a larger min_count"
     advice = f"take {'' if is_smallest else 'table_optimizer adagrad, '}{smaller}"
-    what = f"{what} with a table of {max(m.embedding.num_rows for m, _, _ in runs):,} rows"
+    num_rows = max(sum(map(len, tables_of(model))) for model, _, _ in runs)
+    what = f"{what} with a table of {num_rows:,} rows"
     check_memory(what, in_memory, free_memory(), advice=advice)
     replaced = sum(_size_of_checkpoints(folder / CHECKPOINTS) for _, _, folder in runs)
     check_disk(what, on_disk, runs[-1][2], replaced=replaced, advice=advice)
@@ -105,7 +107,9 @@ def check_scoring(what: str, needed: int) -> None:
     check_memory(what, needed, free_memory(), advice=advice)
 
 
-def check_fits_memory(name: str, cardinalities: Cardinalities, options: Mapping[str, Any]) -> None:
+def check_fits_memory(
+    kind: str | type[CTRModel], cardinalities: Cardinalities, options: Mapping[str, Any]
+) -> None:
     """Make sure that the weights of a new model fit the memory of this machine, free or not.
 
     Raises:
@@ -113,13 +117,13 @@ def check_fits_memory(name: str, cardinalities: Cardinalities, options: Mapping[
         TypeError: if an option has the wrong type.
     """
     installed = memory_bytes()
-    model = blueprint(name, cardinalities, options, where="model options")
+    model = blueprint(kind, cardinalities, options, where="model options")
     needed = sum(weights.nbytes for weights in model.state_dict().values())
     if installed is not None and needed > installed:
         raise ValueError(
-            f"the weights of {name} must fit the memory of this machine, {installed / 1e9:,.1f} "
-            f"GB, got {needed / 1e9:,.1f} GB; reduce embedding_dim or the sizes of the layers, or "
-            "give rare categories one id (min_count, hash_buckets)"
+            f"the weights of {name_of(kind)} must fit the memory of this machine, "
+            f"{installed / 1e9:,.1f} GB, got {needed / 1e9:,.1f} GB; reduce embedding_dim or "
+            "the sizes of the layers, or give rare categories one id (min_count, hash_buckets)"
         )
 
 
@@ -169,8 +173,7 @@ def finished_disk(model: CTRModel) -> int:
 
 def table_bytes(model: CTRModel) -> int:
     """Return the size of a model's embedding tables."""
-    sizes: list[int] = [table.numel() for table in model.embedding.tables]
-    return NUMBER_BYTES * sum(sizes)
+    return NUMBER_BYTES * sum(table.numel() for table in tables_of(model))
 
 
 def _weights_bytes(model: CTRModel) -> int:
@@ -178,7 +181,7 @@ def _weights_bytes(model: CTRModel) -> int:
 
 
 def _table_state_bytes(model: CTRModel, config: TrainConfig) -> int:
-    weights, rows = table_bytes(model), NUMBER_BYTES * model.embedding.num_rows
+    weights, rows = table_bytes(model), NUMBER_BYTES * sum(map(len, tables_of(model)))
     return {
         "dense": 3 * weights,  # weight and two moments
         "lazy": 3 * weights + rows,  # a count of steps as well
@@ -187,10 +190,12 @@ def _table_state_bytes(model: CTRModel, config: TrainConfig) -> int:
 
 
 def _batch_bytes(model: CTRModel, config: TrainConfig, row_bytes: int) -> int:
-    num_slots = sum(shape.num_slots for shape in model.embedding.shapes)
     # An entry of a sparse gradient has the numbers of a table row, and its position.
-    entry = NUMBER_BYTES * model.embedding_dim + POSITION_BYTES
-    return config.batch_size * 3 * (row_bytes + num_slots * entry)
+    entries = sum(
+        embedding.num_slots * (NUMBER_BYTES * embedding.embedding_dim + POSITION_BYTES)
+        for embedding in embeddings_of(model).values()
+    )
+    return config.batch_size * 3 * (row_bytes + entries)
 
 
 def _chunk_bytes(model: CTRModel, config: TrainConfig, device: torch.device) -> int:

@@ -121,7 +121,7 @@ def score_stream(
         return found.float().cpu().numpy()  # type: ignore[no-any-return]
 
     chunks = _rechunked(blocks, size)
-    at_once = max(1, min(BLOCK_ROWS, BLOCK_IDS // model.embedding.num_slots) // size)
+    at_once = max(1, min(BLOCK_ROWS, BLOCK_IDS // len(limits)) // size)
     some = list(islice(chunks, at_once))
     with freed_memory_kept():
         while some:

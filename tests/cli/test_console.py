@@ -1,6 +1,7 @@
 """What is printed: one line, without control characters, and never at the cost of the work."""
 
 import os
+import re
 
 import pytest
 from failing import error_of
@@ -99,10 +100,11 @@ def test_an_error_of_several_lines_is_printed_in_one(capsys):
     [
         (["--lr", "1"], "did you mean '--learning-rate'?"),
         (["--zzz", "1"], "choose from"),
-        (["--batch", "1"], "did you mean '--batch-size' or '--batch-norm'?"),
+        (["--batch", "1"], "did you mean '--batch-size'?"),
+        (["--batch", "1", "--model", "dcnv2"], "did you mean '--batch-size' or '--batch-norm'?"),
         (["--epoch", "1"], "did you mean '--epochs'?"),
         (["--orders", "39", "39"], "are written with commas: --orders 39,39"),
-        (["--hidden-dims", "3", "4", "5", "--epochs", "1"], "--hidden-dims 3,4,5"),
+        (["--hidden-dims", "3", "4", "5", "--model=dcnv2"], "--hidden-dims 3,4,5"),
     ],
 )
 def test_a_slip_in_the_options_gets_the_right_hint(words, hint, capsys):
@@ -131,3 +133,59 @@ def test_a_number_is_spelt_in_ascii_digits(number, capsys):
     assert "a whole number" in said
     said = error_of(["train", "x.csv", "--out", "y", "--epochs", number], capsys)
     assert "argument --epochs: must be a whole number, got" in said
+
+
+def help_of(words, capsys) -> str:
+    with pytest.raises(SystemExit):
+        main([*words, "--help"])
+    return capsys.readouterr().out
+
+
+def test_help_shows_the_options_of_one_model_alone(capsys):
+    shown = help_of(["train"], capsys)
+    assert "model eulernet:\n  the options of another model: ctrkit train --model NAME" in shown
+    assert "--orders" in shown
+    assert "--depth" not in shown
+    shown = help_of(["train", "--model", "dagfm"], capsys)
+    assert "model dagfm:" in shown
+    assert "--depth" in shown
+    assert "--orders" not in shown
+    shown = help_of(["distill", "--student=cin"], capsys)
+    assert "student cin:" in shown
+    assert "--num-maps" in shown
+
+
+def test_help_begins_with_what_a_newcomer_needs_and_ends_with_what_is_rare(capsys):
+    shown = help_of(["train"], capsys)
+    order = ["--out", "--epochs", "--learning-rate", "--embedding-dim", "--format", "--clip-norm"]
+    places = [shown.index(f"  {flag} ") for flag in order]
+    assert places == sorted(places)
+    titles = re.findall(r"^(\w.*):$", shown, flags=re.MULTILINE)
+    assert titles == [
+        "positional arguments",
+        "options",
+        "training",
+        "model eulernet",
+        "raw files",
+        "more",
+    ]
+
+
+def test_a_settings_file_chooses_the_model_as_the_flag_does(tmp_path, capsys):
+    (tmp_path / "x.toml").write_text('[model]\nname = "dagfm"\n')
+    words = ["train", "--config", str(tmp_path / "x.toml")]
+    assert "--depth" in help_of(words, capsys)
+    assert "--orders" in help_of([*words, "--model", "eulernet"], capsys)
+    assert "--orders is an option of eulernet, not of dagfm" in error_of(
+        [*words, "--orders", "3"], capsys
+    )
+
+
+def test_all_models_that_have_an_option_are_named(capsys):
+    words = ["train", "x", "--out", "y", "--depth", "3"]
+    expected = "--depth is an option of dagfm, dagfm_plus, not of eulernet; choose the model with"
+    assert expected in error_of(words, capsys)
+    words = ["distill", "x", "--teacher", "y", "--out", "z", "--no-layer-norm"]
+    said = error_of(words, capsys)
+    assert "--no-layer-norm is an option of eulernet, not of dagfm" in said
+    assert "a teacher's options go into --teacher-config" in said

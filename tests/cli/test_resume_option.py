@@ -76,6 +76,17 @@ def test_a_run_of_a_version_without_an_option_goes_on(data, tmp_path, capsys):
     assert main([*words, "--resume"]) == 0
 
 
+def test_a_run_of_a_version_without_an_option_of_its_model_goes_on(data, tmp_path):
+    words = ["train", str(data), "--model", "xdeepfm", "--num-maps", "3", "--hidden-dims", "4"]
+    words += ["--epochs", "2", "--batch-size", "256", "--out", str(tmp_path / "run")]
+    with interrupted(train, signal.SIGTERM, 5):
+        assert main(words) == 128 + signal.SIGTERM
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    del config["model"]["options"]["linear"]
+    write_json(tmp_path / "run" / "config.json", config)
+    assert main([*words, "--resume"]) == 0
+
+
 def test_train_goes_on_after_a_signal(data, tmp_path, capsys):
     words = ["train", str(data), "--model", "dagfm", *SMALL]
     whole, run = (["--out", str(tmp_path / name)] for name in ("whole", "run"))

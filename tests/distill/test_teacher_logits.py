@@ -1,7 +1,10 @@
 """Teachers and their cached logits: computed once, refused where they do not belong."""
 
+import importlib
+import linecache
 import os
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -175,17 +178,46 @@ def test_another_format_version_is_refused(teacher, data):
         teacher_logits(teacher, data)
 
 
-def test_a_class_of_the_callers_own_is_not_kept(teacher, data):
-    """Its code may be another one in the next run, under the same name."""
+def own_class(method: str, module: str = "typed"):
+    """Return a class whose source is nowhere, as at a prompt, or is that of a module."""
+    namespace = {"__name__": module, "CrossNet": CrossNet}
+    exec(f"class Own(CrossNet):\n    def interact(self, vectors):\n        {method}\n", namespace)
+    return namespace["Own"]
 
-    class CrossNet2(CrossNet):
-        pass
 
-    own = CrossNet2(data.cardinalities, embedding_dim=4)
-    assert fingerprint_of(own) is None
-    assert teacher_logits(own, data).folder is None
-    own.fingerprint = "my second version"
-    assert fingerprint_of(own) is not None
+def test_the_code_of_a_class_of_the_callers_own_is_in_its_fingerprint(data, tmp_path, monkeypatch):
+    """It may be another one in the next run, under the same name."""
+
+    def found(kind, **attributes):
+        torch.manual_seed(0)
+        own = kind(data.cardinalities, embedding_dim=4)
+        for name, value in attributes.items():
+            setattr(own, name, value)
+        return fingerprint_of(own)
+
+    plain, other = (
+        own_class("return vectors.sum((1, 2))"),
+        own_class("return vectors.sum((1, 2)) + 1"),
+    )
+    assert found(plain) == found(own_class("return vectors.sum((1, 2))")) != found(other)
+    assert found(plain, fingerprint="1") == found(other, fingerprint="1") != found(plain)
+    assert found(plain, fingerprint="1") != found(plain, fingerprint="2")
+    monkeypatch.syspath_prepend(tmp_path)
+    fingerprints = []
+    for shift in (0, 0, 1):
+        code = (
+            f"HELP = {shift}\nfrom ctrkit.models import CrossNet\nclass Own(CrossNet):\n    pass\n"
+        )
+        (tmp_path / "fingerprinted.py").write_text(code)
+        sys.modules.pop("fingerprinted", None)
+        linecache.clearcache()
+        fingerprints.append(found(importlib.import_module("fingerprinted").Own))
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+
+
+def test_logits_of_a_class_of_the_callers_own_are_kept(data):
+    own = own_class("return vectors.sum((1, 2))")(data.cardinalities, embedding_dim=4)
+    assert teacher_logits(own, data).folder is not None
 
 
 def test_values_are_given_where_there_are_some():

@@ -69,6 +69,8 @@ def command_line(chance: random.Random, folder: Path, options: dict[str, list[st
 
 def options_of(command: str) -> list[str]:
     parser = make_parser(command)._subparsers._group_actions[0].choices[command]
+    if parser.complete is not None:
+        parser.complete([])
     flags = [flag for flag in parser._option_string_actions if flag.startswith("--")]
     return [flag for flag in flags if flag != "--traceback"]
 

@@ -3,9 +3,12 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from ctrkit.models import MODELS, build_model
+from ctrkit.models import MODELS, CTRModel, build_model
 from ctrkit.models.catalog import blueprint
 
 CARDINALITIES = [5, 3, 7, 4]
@@ -55,6 +58,38 @@ def test_it_does_not_wake_the_compiler():
         "from ctrkit.models import MODELS\n"
         "from ctrkit.models.catalog import blueprint\n"
         "for name in MODELS: blueprint(name, [3, 4], {}, where='x')\n"
-        "assert 'torch._dynamo' not in sys.modules\n"
+        "for start in ('pairs', 'softmax'):\n"
+        "    options = {'orders': [7, 3], 'order_init': start}\n"
+        "    blueprint('eulernet', [3, 4], options, where='x')\n"
+        "assert not {'torch._dynamo', 'sympy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+class Computing(CTRModel):
+    """Computes in its constructor what no list of operations would name."""
+
+    def __init__(self, cardinalities, *, embedding_dim: int = 3) -> None:
+        super().__init__(cardinalities, embedding_dim=embedding_dim)
+        rows = torch.randn(embedding_dim, 1) * torch.rand(embedding_dim + 2)  # broadcast
+        self.weight = nn.Parameter(torch.cat([rows, rows / 2 + torch.arange(3).view(3, 1)]))
+        self.bias = nn.Parameter(nn.init.orthogonal_(torch.empty(4, 4)).t_()[:3].unsqueeze_(0))
+        self.register_buffer("pairs", torch.triu_indices(5, 5, 1).add_(1))
+        self.register_buffer("mask", torch.from_numpy(np.ones(7, np.float32)))
+        nn.init.trunc_normal_(self.weight).requires_grad_(False)
+        self.rank = torch.empty(3, 4).unsqueeze_(2).transpose_(0, 2).shape
+
+    def interact(self, vectors):
+        return vectors.sum((1, 2))
+
+
+def test_what_a_constructor_computes_has_the_right_shapes():
+    planned = blueprint(Computing, CARDINALITIES, {}, where="x")
+    built = Computing(CARDINALITIES)
+    assert planned.rank == built.rank
+    assert not planned.weight.requires_grad
+    theirs, ours = planned.state_dict(), built.state_dict()
+    assert {key: (value.shape, value.dtype) for key, value in theirs.items()} == {
+        key: (value.shape, value.dtype) for key, value in ours.items()
+    }
+    assert all(value.is_meta for value in theirs.values())

@@ -73,3 +73,20 @@ def test_autoint_plus_adds_the_mlps_logit(vectors):
 def test_autoint_plus_refuses_nonsense_when_built(option):
     with pytest.raises(ValueError, match=f"{option} must be positive, got 0"):
         AutoIntPlus(CARDINALITIES, **{option: 0})
+
+
+def test_xdeepfm_can_have_the_papers_weight_per_id(vectors):
+    torch.manual_seed(0)
+    model = xDeepFM(CARDINALITIES, embedding_dim=4, linear="ids", num_maps=[3], hidden_dims=[5])
+    ids = torch.tensor([[0, 0, 0], [4, 2, 6], [4, 1, 0]])
+    weights, offsets = model.weights.tables[0][:, 0], torch.tensor([0, 5, 8])
+    rest = model.interact(model.embedding(ids))
+    assert_close(model(ids), weights[ids + offsets].sum(1) + model.bias + rest)
+    names = model.state_dict().keys()
+    assert not [name for name in names if name.startswith("linear")]
+    assert not xDeepFM(CARDINALITIES).state_dict().keys() & {"bias", "weights.tables.0"}
+
+
+def test_xdeepfm_refuses_an_unknown_linear_part():
+    with pytest.raises(ValueError, match="unknown linear part 'id'; did you mean 'ids'"):
+        xDeepFM(CARDINALITIES, linear="id")

@@ -6,17 +6,18 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctrkit.cli.arguments import add_options, collect, read_settings
+from ctrkit.cli.arguments import COMMON, Parser, add_options, collect, read_settings
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
-from ctrkit.cli.models import add_model_options, chosen_model, refuse_early
+from ctrkit.cli.models import NAMES, add_model_options, refuse_early
+from ctrkit.cli.own_code import add_allow_code, allowed_models, import_model
 from ctrkit.cli.paths import check_folder, folder_path, path
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.resume import add_resume
 from ctrkit.cli.tables import comparison_table
 from ctrkit.data import PrepareConfig
 from ctrkit.distill import PHASES, DistillConfig, distill_run, phase_folder
-from ctrkit.models import MODELS, model_options
+from ctrkit.models import MODELS, CTRModel, model_options
 from ctrkit.options import check_choice, from_mapping
 from ctrkit.runs import DATA, METRICS, Recipe, claim, read_json
 from ctrkit.training import TrainConfig
@@ -24,8 +25,9 @@ from ctrkit.training import TrainConfig
 DEFAULT_STUDENT = "dagfm"
 
 
-def add_to(parser: argparse.ArgumentParser) -> None:
+def add_to(parser: Parser) -> None:
     """Add the command's arguments."""
+    parser.usage = "%(prog)s DATA|FILE ... --teacher RUN|NAME --out RUN [--student NAME] [options]"
     parser.add_argument(
         "inputs", type=path, nargs="+", metavar="DATA|FILE", help="prepared folder, or raw files"
     )
@@ -36,9 +38,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         metavar="RUN|NAME",
         help="a finished run, or a model to train first; several runs are an ensemble",
     )
-    parser.add_argument(
-        "--student", metavar="NAME", help=f"{', '.join(MODELS)} (default: {DEFAULT_STUDENT})"
-    )
+    parser.add_argument("--student", metavar="NAME", help=f"{NAMES} (default: {DEFAULT_STUDENT})")
     parser.add_argument(
         "--out", type=folder_path, required=True, metavar="RUN", help="folder to write"
     )
@@ -60,24 +60,27 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         help="do this phase anew, and those built on it (default: keep finished ones)",
     )
     add_resume(parser)
+    add_allow_code(parser)
+    add_options(parser, "distillation", DistillConfig, common=COMMON)
+    add_options(parser, "training", TrainConfig, common=COMMON)
     add_raw_files(parser)
-    add_options(parser, "distillation", DistillConfig)
-    add_options(parser, "training", TrainConfig)
-    add_model_options(parser)
+    note = ", a teacher's options go into --teacher-config"
+    add_model_options(parser, "--student", DEFAULT_STUDENT, note)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train or take the teacher, distil, fine-tune, and print the table."""
     settings = read_settings(arguments.config, ["model", "train", "distill", "data"])
-    name = chosen_model(arguments, settings, arguments.student, DEFAULT_STUDENT)
+    kind: type[CTRModel] = arguments.chosen_model
+    settings.get("model", {}).pop("name", None)
     sections = {
-        "model": model_options(name),
+        "model": model_options(kind),
         "train": TrainConfig,
         "distill": DistillConfig,
         "data": PrepareConfig,
     }
     options = collect(sections, arguments, settings)
-    student = Recipe(model=name, options=vars(options["model"]), train=options["train"])
+    student = Recipe(model=kind, options=vars(options["model"]), train=options["train"])
     teacher = teacher_of(arguments, student.train)
     for recipe in (student, teacher):
         if isinstance(recipe, Recipe):
@@ -99,6 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
         student=student,
         config=options["distill"],
         out=out,
+        models=allowed_models(arguments),
         alone=arguments.alone,
         restart=arguments.restart,
         observers=lambda: [TrainingBar()],
@@ -135,11 +139,15 @@ def teacher_of(arguments: argparse.Namespace, train: TrainConfig) -> Recipe | Se
                 f"--teacher-config is for a teacher to train, {named[0]} is trained already"
             )
         return named
-    if named[0] not in MODELS and len(Path(named[0]).parts) > 1:
+    kind: str | type[CTRModel] = named[0]
+    if ":" in named[0]:
+        kind = import_model(named[0], "--teacher")
+    elif named[0] not in MODELS and len(Path(named[0]).parts) > 1:
         raise FileNotFoundError(f"--teacher {named[0]}: there is no such folder of a run")
-    check_choice("teacher", named[0], MODELS)
+    else:
+        check_choice("teacher", named[0], MODELS)
     if arguments.teacher_config is None:
-        return Recipe(model=named[0], train=train)
+        return Recipe(model=kind, train=train)
     settings = read_settings(arguments.teacher_config, ["model", "train"])
     model = settings.get("model", {})
     if model.pop("name", named[0]) != named[0]:
@@ -150,7 +158,7 @@ def teacher_of(arguments: argparse.Namespace, train: TrainConfig) -> Recipe | Se
     # Seed and device are those of the student, unless the file has its own.
     shared = {"seed": train.seed, "device": train.device}
     return Recipe(
-        model=named[0],
+        model=kind,
         options=model,
         train=from_mapping(
             TrainConfig,

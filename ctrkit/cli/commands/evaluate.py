@@ -15,6 +15,7 @@ from ctrkit.cli.inputs import (
     tell_skipped,
 )
 from ctrkit.cli.outputs import check_output, opened_output
+from ctrkit.cli.own_code import add_allow_code, allowed_models
 from ctrkit.cli.paths import STANDARD, file_path, path
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import load
@@ -41,6 +42,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "--json", type=file_path, metavar="FILE", help="write the figures as well; - for stdout"
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
+    add_allow_code(parser)
     add_reading(parser)
     add_check_space(parser)
 
@@ -56,7 +58,12 @@ def run(arguments: argparse.Namespace) -> None:
     skipped = skipping(arguments)
     if skipped is not None and is_prepared(inputs):
         raise ValueError(f"--bad-rows is for raw files, {inputs[0]} is prepared already")
-    trained = Run(arguments.run, device=arguments.device, check_space=arguments.check_space)
+    trained = Run(
+        arguments.run,
+        device=arguments.device,
+        check_space=arguments.check_space,
+        models=allowed_models(arguments),
+    )
     if is_prepared(inputs):
         name = arguments.on or "test"
         metrics = trained.evaluate_rows(load(inputs[0]), name)

@@ -11,6 +11,7 @@ from ctrkit.cli.bars import RowsBar
 from ctrkit.cli.console import say
 from ctrkit.cli.inputs import add_check_space, add_reading, skipping, tell_skipped
 from ctrkit.cli.outputs import called, check_output, opened_output, streams
+from ctrkit.cli.own_code import add_allow_code, allowed_models
 from ctrkit.cli.paths import file_path, path
 from ctrkit.data import SKIPPED_FILE, remove_list
 from ctrkit.runs import Run
@@ -29,6 +30,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num-workers", type=whole_number, metavar="N", help="threads (default: one per processor)"
     )
+    add_allow_code(parser)
     add_reading(parser)
     add_check_space(parser)
 
@@ -42,7 +44,12 @@ def run(arguments: argparse.Namespace) -> None:
     skipped = skipping(arguments, listed)
     if skipped is not None and listed is not None:
         check_output("--bad-rows lists rows in", listed, [arguments.run, *inputs])
-    trained = Run(arguments.run, device=arguments.device, check_space=arguments.check_space)
+    trained = Run(
+        arguments.run,
+        device=arguments.device,
+        check_space=arguments.check_space,
+        models=allowed_models(arguments),
+    )
     rows = 0
     with (
         RowsBar("predict") as bar,

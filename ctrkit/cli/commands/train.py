@@ -6,34 +6,34 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from ctrkit.cli.arguments import add_options, collect, given, read_settings
+from ctrkit.cli.arguments import COMMON, Parser, add_options, collect, given, read_settings
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.like import like_of
-from ctrkit.cli.models import add_model_options, chosen_model, refuse_early
+from ctrkit.cli.models import NAMES, add_model_options, refuse_early
+from ctrkit.cli.own_code import add_allow_code
 from ctrkit.cli.paths import check_folder, folder_path, path
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.resume import add_resume, says_finished
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import PrepareConfig
-from ctrkit.models import MODELS, model_options
+from ctrkit.models import CTRModel, model_options
 from ctrkit.runs import DATA, claim, train_run
 from ctrkit.training import Observer, TensorBoardWriter, TrainConfig
 
 DEFAULT_MODEL = "eulernet"
 
 
-def add_to(parser: argparse.ArgumentParser) -> None:
+def add_to(parser: Parser) -> None:
     """Add the command's arguments."""
+    parser.usage = "%(prog)s [DATA|FILE ...] --out RUN [--model NAME] [options]"
     parser.add_argument(
         "inputs", type=path, nargs="*", metavar="DATA|FILE", help="prepared folder, or raw files"
     )
     parser.add_argument(
         "--out", type=folder_path, required=True, metavar="RUN", help="folder to write"
     )
-    parser.add_argument(
-        "--model", metavar="NAME", help=f"{', '.join(MODELS)} (default: {DEFAULT_MODEL})"
-    )
+    parser.add_argument("--model", metavar="NAME", help=f"{NAMES} (default: {DEFAULT_MODEL})")
     parser.add_argument("--config", type=path, metavar="FILE", help="settings in TOML, under flags")
     parser.add_argument(
         "--like",
@@ -42,10 +42,11 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         help="repeat a run: its settings under flags, and its rows where no others are given",
     )
     add_resume(parser)
+    add_allow_code(parser)
     parser.add_argument("--tensorboard", action="store_true", help="write RUN/tensorboard as well")
+    add_options(parser, "training", TrainConfig, common=COMMON)
     add_raw_files(parser)
-    add_options(parser, "training", TrainConfig)
-    add_model_options(parser)
+    add_model_options(parser, "--model", DEFAULT_MODEL)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -55,8 +56,9 @@ def run(arguments: argparse.Namespace) -> None:
         settings = read_settings(arguments.config, ["model", "train", "data"])
     else:
         settings = like.settings(arguments.inputs)
-    name = chosen_model(arguments, settings, arguments.model, DEFAULT_MODEL)
-    sections = {"model": model_options(name), "train": TrainConfig, "data": PrepareConfig}
+    model: type[CTRModel] = arguments.chosen_model
+    settings.get("model", {}).pop("name", None)
+    sections = {"model": model_options(model), "train": TrainConfig, "data": PrepareConfig}
     options = collect(sections, arguments, settings)
     out: Path = arguments.out
     check_folder("--out", out)
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
     asked = {"train": given(arguments, [field.name for field in dataclasses.fields(TrainConfig)])}
     if arguments.resume and says_finished(out, asked):
         return
-    refuse_early(name, vars(options["model"]), options["train"])
+    refuse_early(model, vars(options["model"]), options["train"])
     claim(out, force=force, resume=arguments.resume)
     data = prepared_or_raw(arguments, options["data"], settings.get("data", {}), out / DATA)
     say(str(data))
@@ -75,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
         observers.append(TensorBoardWriter(out / "tensorboard"))
     outcome = train_run(
         data,
-        model=name,
+        model=model,
         model_options=vars(options["model"]),
         config=options["train"],
         out=out,

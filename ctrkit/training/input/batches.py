@@ -79,7 +79,7 @@ def _check_values(rows: Examples, of: str) -> None:
 
 def id_limits(model: CTRModel) -> NDArray[np.int64]:
     """Return the number of ids that each id column ``(S,)`` of a model can hold."""
-    shapes = model.embedding.shapes
+    shapes = model.shapes
     return np.repeat([s.cardinality for s in shapes], [s.num_slots for s in shapes])
 
 

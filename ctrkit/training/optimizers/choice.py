@@ -1,4 +1,4 @@
-"""Optimizers: one for the embedding table, one for everything else."""
+"""Optimizers: one for the embedding tables, one for everything else."""
 
 from __future__ import annotations
 
@@ -7,43 +7,44 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ctrkit.embedding import embeddings_of, tables_of
 from ctrkit.models import CTRModel
 from ctrkit.training.config import TrainConfig
 from ctrkit.training.optimizers.lazy_optimizers import LazyAdam, RowwiseAdagrad
 
 LAZY_FROM_ROWS = 2_000_000
-"""Table rows from which ``table_optimizer="auto"`` updates only the rows of a batch."""
+"""Rows of all tables from which ``table_optimizer="auto"`` updates only the rows of a batch."""
 
 
 def table_parameters(model: CTRModel) -> list[nn.Parameter]:
     """Return the embedding tables of a model that are to be trained."""
-    return [table for table in model.embedding.tables if table.requires_grad]
+    return [table for table in tables_of(model) if table.requires_grad]
 
 
 def net_parameters(model: CTRModel) -> list[nn.Parameter]:
     """Return all parameters to be trained but the embedding tables."""
-    tables = {id(table) for table in model.embedding.tables}
+    tables = {id(table) for table in tables_of(model)}
     return [p for p in model.parameters() if id(p) not in tables and p.requires_grad]
 
 
 def table_optimizer(model: CTRModel, config: TrainConfig) -> str:
-    """Return how the table is updated, ``"auto"`` resolved: dense, lazy or adagrad."""
+    """Return how the tables are updated, ``"auto"`` resolved: dense, lazy or adagrad."""
     if config.table_optimizer != "auto":
         return config.table_optimizer
-    is_large = model.embedding.num_rows >= LAZY_FROM_ROWS
+    is_large = sum(map(len, tables_of(model))) >= LAZY_FROM_ROWS
     return "lazy" if is_large and not config.compile else "dense"
 
 
 def make_optimizers(model: CTRModel, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """Return the table's optimizer and the net's; either is left out where nothing is to train.
+    """Return the tables' optimizer and the net's; either is left out where nothing is to train.
 
     A ``table_l2`` of None is 0 here; see `TrainConfig.for_rows`.
 
-    Sets ``model.embedding.sparse_gradient`` to what the table's optimizer needs.
+    Sets ``sparse_gradient`` of every embedding to what the tables' optimizer needs.
     """
     tables, net = table_parameters(model), net_parameters(model)
     optimizers: list[torch.optim.Optimizer] = []
-    model.embedding.sparse_gradient = False
+    _set_sparse_gradient(model, False)
     if tables:
         optimizers.append(_table_optimizer(model, tables, config))
     if net:
@@ -61,14 +62,19 @@ def _table_optimizer(
         optimizer = _dense(config, tables, rate, l2)
         # torch.compile cannot trace a lookup with sparse gradients.
         if tables[0].device.type == "cpu" and not config.compile:
-            model.embedding.sparse_gradient = True
+            _set_sparse_gradient(model, True)
             gradient = _DenseGradient(tables)
             optimizer.register_step_pre_hook(gradient.fill)
             optimizer.register_step_post_hook(gradient.clear)
         return optimizer
-    model.embedding.sparse_gradient = True
+    _set_sparse_gradient(model, True)
     lazy = LazyAdam if kind == "lazy" else RowwiseAdagrad
     return lazy(tables, lr=rate, l2=l2, decoupled=config.optimizer == "adamw")
+
+
+def _set_sparse_gradient(model: CTRModel, is_sparse: bool) -> None:
+    for embedding in embeddings_of(model).values():
+        embedding.sparse_gradient = is_sparse
 
 
 class _DenseGradient:
@@ -86,7 +92,7 @@ class _DenseGradient:
 
     def fill(self, *_: Any) -> None:
         for table in self._tables:
-            if table.grad is None:
+            if table.grad is None or not table.grad.is_sparse:  # as of a penalty on the table
                 continue
             self._rows[table] = table.grad._indices()[0]
             if table not in self._dense:

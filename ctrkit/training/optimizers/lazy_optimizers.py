@@ -37,7 +37,8 @@ class LazyOptimizer(torch.optim.Optimizer):
         gradient = table.grad
         if gradient is None or not gradient.is_sparse:
             raise ValueError(
-                f"{type(self).__name__} needs sparse gradients; set embedding.sparse_gradient"
+                f"{type(self).__name__} needs sparse gradients; set embedding.sparse_gradient, "
+                "and keep tables out of the model's penalty"
             )
         state = self.state[table]
         if not state:
