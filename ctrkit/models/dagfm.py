@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ctrkit.fields import Cardinalities
 from ctrkit.models.base import CTRModel
 from ctrkit.models.mlp import MLP
+from ctrkit.ops import is_tracing
 from ctrkit.options import check_choice, check_num_layers, check_positive
 
 INTERACTIONS = ("inner", "outer", "kernel")
@@ -224,7 +225,7 @@ class DAGFM(CTRModel):
     def interact(self, vectors: Tensor) -> Tensor:
         """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``."""
         rows = OUTER_ROWS.get(vectors.device.type)
-        if rows is None or self.propagation.interaction != "outer" or torch.compiler.is_compiling():
+        if rows is None or self.propagation.interaction != "outer" or is_tracing():
             return self._logits(vectors)
         return torch.cat([self._logits(part) for part in vectors.split(rows)])
 

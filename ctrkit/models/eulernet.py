@@ -242,7 +242,7 @@ class EulerNet(CTRModel):
             assert isinstance(layer, EulerInteractionLayer)
             state, polar_state = layer.propagate(state, polar_state), None
         # w . re + w . im = w . (re + im); the bias belongs to both terms.
-        parts = (self.output.weight @ state.flatten(2).flatten(0, 1)).view(2, len(vectors))
+        parts = (self.output.weight @ state.flatten(2).flatten(0, 1)).view(2, vectors.shape[0])
         return parts.sum(0) + 2 * self.output.bias
 
     def penalty(self) -> Tensor | None:

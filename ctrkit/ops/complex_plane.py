@@ -4,6 +4,7 @@ All take and return states ``(F, D, 2, B)``: real and imaginary part, or log mod
 side by side in the third dimension, and the rows last. PyTorch would keep the input and output
 of every operation for its gradient; these keep what their gradient needs. Halves of a state are
 written by operations in place: torch.compile does not take ``out=`` of a tensor with gaps.
+torch.export gets the plain formulas: it fixes the number of rows in the others.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from ctrkit.ops.tracing import is_exporting
 
 EPSILON = 1e-8
 """Added to the squared modulus before its logarithm (SIGIR 2023, released code)."""
@@ -131,6 +134,8 @@ class _Normalised(torch.autograd.Function):
 
 def on_circles(angles: Tensor, radii: Tensor) -> Tensor:
     """Return the points with `angles` ``(F, D, B)`` on circles of `radii` ``(F,)`` around 0."""
+    if is_exporting():
+        return torch.stack([angles.cos(), angles.sin()], dim=2) * radii[:, None, None, None]
     return _OnCircles.apply(angles, radii)  # type: ignore[no-untyped-call, no-any-return]
 
 
@@ -149,14 +154,25 @@ def polar_on_circles(angles: Tensor, radii: Tensor) -> Tensor:
 
 def polar(state: Tensor) -> Tensor:
     """Return ``0.5 log(re^2 + im^2 + 1e-8)`` and ``atan2(im, re)`` of ``(re, im)``."""
+    if is_exporting():
+        re, im = state.unbind(2)
+        return torch.stack([0.5 * torch.log(re * re + im * im + EPSILON), im.atan2(re)], dim=2)
     return _Polar.apply(state)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def rectangular(state: Tensor) -> Tensor:
     """Return ``exp(lam) cos(theta)`` and ``exp(lam) sin(theta)`` of ``(lam, theta)``."""
+    if is_exporting():
+        modulus, phase = state[:, :, 0].exp(), state[:, :, 1]
+        return torch.stack([phase.cos() * modulus, phase.sin() * modulus], dim=2)
     return _Rectangular.apply(state)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def normalised(state: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
     """Return a LayerNorm over D, with ``scale`` and ``shift`` ``(D, 2)`` for the two parts."""
+    if is_exporting():
+        centred = state - state.mean(1, keepdim=True)
+        variance = (centred * centred).mean(1, keepdim=True)
+        standard = centred * torch.rsqrt(variance + epsilon)
+        return standard * scale.unsqueeze(2) + shift.unsqueeze(2)
     return _Normalised.apply(state, scale, shift, epsilon)  # type: ignore[no-untyped-call, no-any-return]

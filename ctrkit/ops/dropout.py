@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from ctrkit.ops.tracing import is_tracing
+
 CHOICES = 2**16
 """Values of a random 16-bit number: the share that is dropped is a multiple of 1 / CHOICES."""
 
@@ -80,6 +82,6 @@ def dropout(x: Tensor, share: float, training: bool) -> Tensor:
     """
     if not training or round(share * CHOICES) == 0:
         return x
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
+    if x.device.type != "cpu" or is_tracing():
         return functional.dropout(x, share)
     return _Dropout.apply(x, share)  # type: ignore[no-untyped-call, no-any-return]

@@ -30,9 +30,9 @@ def test_a_class_without_a_constructor_of_its_own_is_a_model():
     assert Mean([3, 4]).options() == {"embedding_dim": 16, "embedding_init": "normal_1e-2"}
 
 
-def test_options_are_what_was_given_and_the_defaults():
+def test_options_are_what_was_given_chosen_and_the_defaults():
     model = EulerNet([3, 4], embedding_dim=2)
-    assert model.options()["orders"] is None
+    assert model.options()["orders"] == (2, 2)  # what None stands for
     assert model.options()["dropout_ex"] == 0.1
     assert EulerNet([3, 4], orders=[2, 3]).options()["orders"] == (2, 3)
     model = Shadowing([3, 4], 0.25, output=[1], embedding_dim=2)
