@@ -19,7 +19,7 @@ ROOMS = {
     "arrays": "options",
     "files": "options",
     "machine": "",
-    "metrics": "arrays options",
+    "metrics": "arrays rows options",
     "ops": "",
     "embedding": "machine fields options",
     "models": "embedding ops fields options",

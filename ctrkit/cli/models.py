@@ -18,7 +18,7 @@ from ctrkit.training import TrainConfig
 _ARGUMENTS = ("command", "command_line", "chosen_model")
 """What is noted among the arguments, besides options."""
 
-NAMES = f"{', '.join(MODELS)}, or module:Class for your own"
+MODEL_NAMES = f"{', '.join(MODELS)}, or module:Class for your own"
 
 
 def add_model_options(parser: Parser, flag: str, default: str, note: str = "") -> None:

@@ -51,25 +51,25 @@ class ComparedModel:
         return asdict(self)
 
 
-Column = tuple[str, Sequence[CTRModel], Sequence[Path]]
+Contender = tuple[str, Sequence[CTRModel], Sequence[Path]]
 """A name, the models (several are an ensemble) and their checkpoint files."""
 
 
 def compare_models(
-    columns: Sequence[Column], rows: Dataset, *, what: str
+    contenders: Sequence[Contender], rows: Dataset, *, what: str
 ) -> tuple[ComparedModel, ...]:
     """Measure models on rows with labels; the first is the teacher, which others are compared with.
 
     Args:
-        columns: what to measure.
+        contenders: what to measure.
         rows: what they are scored on.
         what: the rows' name, for messages.
     """
     labels = np.asarray(rows.labels)
     theirs: NDArray[np.float32] | None = None
     found = []
-    times = latencies([models for _, models, _ in columns], rows)
-    for (name, models, files), by_size in zip(columns, times, strict=True):
+    times = latencies([models for _, models, _ in contenders], rows)
+    for (name, models, files), by_size in zip(contenders, times, strict=True):
         logits = compute_logits(models, rows, what=what)
         metrics = compute_metrics(labels, probabilities(logits))
         costs = [cost_of(model) for model in models]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctrkit.data import PreparedData
-from ctrkit.distill.comparison import Column
+from ctrkit.distill.comparison import Contender
 from ctrkit.models import CTRModel
 from ctrkit.runs import (
     CHECKPOINTS,
@@ -32,7 +32,7 @@ PHASES: Mapping[str, tuple[str, ...]] = {
 }
 """The phases in order, each with those that are done anew when it is: what builds on it."""
 
-NAMES = {"distillation": "distilled", "finetuning": "finetuned"}
+RESULTS = {"distillation": "distilled", "finetuning": "finetuned"}
 """What the model that a phase leaves is called, where not as the phase."""
 
 TABLE = "distillation.json"
@@ -44,7 +44,7 @@ def phase_folder(out: Path, phase: str | None = None) -> Path:
         return out
     named = out if out.name else out.resolve()
     beside = named.with_name(named.name + ".phases")
-    return beside if phase is None else beside / NAMES.get(phase, phase)
+    return beside if phase is None else beside / RESULTS.get(phase, phase)
 
 
 def checkpoint_of(folder: Path) -> Path:
@@ -137,6 +137,6 @@ class Phases:
             )
             return run.finish(model, result).model
 
-    def column(self, phase: str, model: CTRModel) -> Column:
+    def contender(self, phase: str, model: CTRModel) -> Contender:
         """Return what the table says of the model of a phase."""
-        return NAMES.get(phase, phase), [model], [checkpoint_of(self.folder(phase))]
+        return RESULTS.get(phase, phase), [model], [checkpoint_of(self.folder(phase))]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ctrkit.data import PreparedData
-from ctrkit.distill.comparison import Column, ComparedModel, compare_models
+from ctrkit.distill.comparison import ComparedModel, Contender, compare_models
 from ctrkit.distill.config import DistillConfig
 from ctrkit.distill.phases import PHASES, TABLE, Phases, checkpoint_of, phase_folder
 from ctrkit.distill.teacher_logits import LOGIT_BYTES, check_keepable
@@ -248,15 +248,17 @@ class _Distillation:
         if teacher.recipe is not None:
             models = [phases.trained("teacher", teacher.recipe)]
             folders = [phases.folder("teacher")]
-        columns: list[Column] = [("teacher", models, [checkpoint_of(folder) for folder in folders])]
+        contenders: list[Contender] = [
+            ("teacher", models, [checkpoint_of(folder) for folder in folders])
+        ]
         if self.alone:
-            columns.append(phases.column("alone", phases.trained("alone", self.student)))
+            contenders.append(phases.contender("alone", phases.trained("alone", self.student)))
         distilled = self._distilled(models)
-        columns.append(phases.column("distillation", distilled))
+        contenders.append(phases.contender("distillation", distilled))
         student = self._finetuned(distilled, models)
-        columns.append(phases.column("finetuning", student))
+        contenders.append(phases.contender("finetuning", student))
         part = "test" if len(self.data.test) else "valid"
-        table = compare_models(columns, getattr(self.data, part), what=part)
+        table = compare_models(contenders, getattr(self.data, part), what=part)
         figures = {"rows": part, "models": [entry.to_dict() for entry in table]}
         save_json(phase_folder(phases.out) / TABLE, figures)
         return DistillOutcome(student=student.eval(), comparison=table, part=part)

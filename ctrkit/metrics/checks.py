@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrkit.arrays import check_labels, real_array
+from ctrkit.rows import Labels
 
-Labels = NDArray[np.uint8]
 Scores = NDArray[np.floating[Any]]
 Probabilities = NDArray[np.float64]
 

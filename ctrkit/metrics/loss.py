@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrkit.metrics.checks import (
-    Labels,
+from ctrkit.metrics.checks import 
+from ctrkit.rows import Labels(
     Probabilities,
     checked_probabilities,
     require_both_classes,

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrkit.arrays import REAL_KINDS, plain_array
-from ctrkit.metrics.checks import Labels, Scores, checked_scores, require_both_classes
+from ctrkit.metrics.checks import Scores, checked_scores, require_both_classes
+from ctrkit.rows import Labels
 
 Ranked = list[NDArray[Any]]
 """Score and label of rows as integers, see `ranked_rows`."""

@@ -23,10 +23,10 @@ from ctrkit.training import (
     TrainConfig,
     Trainer,
     TrainResult,
+    check_classes,
     check_examples,
     check_rows,
     remove_unfinished,
-    require_both_classes,
     unfinished,
 )
 
@@ -105,7 +105,7 @@ def check_parts(data: PreparedData) -> None:
     check_rows(data.train, data.valid if len(data.valid) else None)
     if len(data.test):
         check_examples(data.test, "test rows")
-        require_both_classes("test rows", data.test)
+        check_classes("test rows", data.test)
 
 
 @contextmanager

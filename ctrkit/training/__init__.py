@@ -35,7 +35,7 @@ from ctrkit.training.scoring import (
 )
 from ctrkit.training.step import chunks_at_once, rows_of_chunk
 from ctrkit.training.tensorboard import TensorBoardWriter
-from ctrkit.training.trainer import Trainer, check_rows, require_both_classes
+from ctrkit.training.trainer import Trainer, check_classes, check_rows
 
 __all__ = [
     "History",

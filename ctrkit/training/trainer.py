@@ -123,14 +123,14 @@ def check_rows(train: Examples, valid: Examples | None) -> None:
     check_examples(train, "training rows")
     if len(train.labels) == 0:
         raise ValueError("training needs at least one row, got none")
-    require_both_classes("training rows", train)
+    check_classes("training rows", train)
     if valid is not None:
         check_examples(valid, "validation rows")
         if len(valid.labels):
-            require_both_classes("validation rows", valid)
+            check_classes("validation rows", valid)
 
 
-def require_both_classes(what: str, rows: Examples) -> None:
+def check_classes(what: str, rows: Examples) -> None:
     """Raise ``ValueError`` unless there are clicks and non-clicks among the rows."""
     num_clicks, num_rows = int(np.count_nonzero(rows.labels)), len(rows.labels)
     if not 0 < num_clicks < num_rows:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ctrkit.cli.arguments import COMMON, Parser, add_options, collect, read_settings
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
-from ctrkit.cli.models import NAMES, add_model_options, refuse_early
+from ctrkit.cli.models import MODEL_NAMES, add_model_options, refuse_early
 from ctrkit.cli.own_code import add_allow_code, allowed_models, import_model
 from ctrkit.cli.paths import check_folder, folder_path, path
 from ctrkit.cli.progress import TrainingBar
@@ -38,7 +38,9 @@ def add_to(parser: Parser) -> None:
         metavar="RUN|NAME",
         help="a finished run, or a model to train first; several runs are an ensemble",
     )
-    parser.add_argument("--student", metavar="NAME", help=f"{NAMES} (default: {DEFAULT_STUDENT})")
+    parser.add_argument(
+        "--student", metavar="NAME", help=f"{MODEL_NAMES} (default: {DEFAULT_STUDENT})"
+    )
     parser.add_argument(
         "--out", type=folder_path, required=True, metavar="RUN", help="folder to write"
     )

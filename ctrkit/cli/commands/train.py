@@ -10,7 +10,7 @@ from ctrkit.cli.arguments import COMMON, Parser, add_options, collect, given, re
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.like import like_of
-from ctrkit.cli.models import NAMES, add_model_options, refuse_early
+from ctrkit.cli.models import MODEL_NAMES, add_model_options, refuse_early
 from ctrkit.cli.own_code import add_allow_code
 from ctrkit.cli.paths import check_folder, folder_path, path
 from ctrkit.cli.progress import TrainingBar
@@ -33,7 +33,7 @@ def add_to(parser: Parser) -> None:
     parser.add_argument(
         "--out", type=folder_path, required=True, metavar="RUN", help="folder to write"
     )
-    parser.add_argument("--model", metavar="NAME", help=f"{NAMES} (default: {DEFAULT_MODEL})")
+    parser.add_argument("--model", metavar="NAME", help=f"{MODEL_NAMES} (default: {DEFAULT_MODEL})")
     parser.add_argument("--config", type=path, metavar="FILE", help="settings in TOML, under flags")
     parser.add_argument(
         "--like",
