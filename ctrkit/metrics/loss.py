@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrkit.metrics.checks import 
-from ctrkit.rows import Labels(
+from ctrkit.metrics.checks import (
     Probabilities,
     checked_probabilities,
     require_both_classes,
 )
+from ctrkit.rows import Labels
 
 
 def logloss(labels: ArrayLike, probabilities: ArrayLike) -> float:
