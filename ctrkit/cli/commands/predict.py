@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
         file.write(b"probability\n")
         for predicted in scores:
             # repr: the shortest decimals that read back as the very same number.
-            file.write("".join(f"{value!r}\n" for value in predicted.tolist()).encode())
+            file.write("\n".join([*map(repr, predicted.tolist()), ""]).encode())
             rows += len(predicted)
             bar(len(predicted))
         num_skipped = skipped.total if skipped else 0
