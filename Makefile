@@ -53,7 +53,7 @@ format: $(STAMP)  ## let ruff put the code in form
 faults: $(STAMP)  ## kill every command 50 times, see that it goes on (half an hour to two), for docs/reliability.md
 	$(BIN)/python tests/faults
 
-bench: $(STAMP)  ## measure speed and memory (about an hour), and write docs/performance.md
+bench: $(STAMP)  ## measure speed and memory (about an hour), and write docs/development/performance.md
 	$(BIN)/python -m benchmarks all
 
 clean:  ## remove what was built

@@ -1,7 +1,7 @@
 """Figures in the documentation are those of ``benchmarks/results``, rounded as they are printed.
 
-The tables of docs/performance.md are made of the results (``tests/test_benchmarks.py``); those here
-were written by hand, and each of their cells is held against the file that it came from.
+The tables of docs/development/performance.md are generated (``tests/test_benchmarks.py``). The
+tables here were written by hand; each cell is compared with the file it came from.
 """
 
 import json
