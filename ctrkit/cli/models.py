@@ -25,7 +25,7 @@ def chosen_model(
     flag: str | None,
     default: str,
 ) -> str:
-    """Return the model that the flag names, else the settings file (whose name is taken out).
+    """Return the model that the flag names, else that of the settings file (and remove it there).
 
     Raises:
         ValueError: if there is no such model, or an option was given that it does not have.
@@ -43,7 +43,7 @@ def chosen_model(
 
 
 def refuse_early(model: str, options: Mapping[str, Any], train: TrainConfig) -> None:
-    """Refuse, before the rows are prepared, what would otherwise be refused after that.
+    """Refuse before the rows are prepared what would otherwise be refused afterwards.
 
     Raises:
         ValueError: if the device is not there, or the model does not take the values given.

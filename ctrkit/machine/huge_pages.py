@@ -27,7 +27,7 @@ def on_huge_pages(tensor: Tensor) -> Tensor:
     storage = tensor.untyped_storage()
     if advice is None or tensor.device.type != "cpu" or storage.nbytes() < LEAST_BYTES:
         return tensor
-    # Whole pages only: the memory beside the tensor is not ours.
+    # Whole pages only: the memory around the tensor is not ours.
     first = -(-storage.data_ptr() // PAGE_BYTES) * PAGE_BYTES
     end = (storage.data_ptr() + storage.nbytes()) // PAGE_BYTES * PAGE_BYTES
     ctypes.CDLL(None).madvise(
