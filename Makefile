@@ -50,10 +50,10 @@ format: $(STAMP)  ## let ruff put the code in form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-faults: $(STAMP)  ## kill every command 50 times, see that it goes on (half an hour to two), for docs/reliability.md
+faults: $(STAMP)  ## kill every command 50 times, check that it resumes (half an hour to two), for docs/development/robustness.md
 	$(BIN)/python tests/faults
 
-bench: $(STAMP)  ## measure speed and memory (about an hour), and write docs/performance.md
+bench: $(STAMP)  ## measure speed and memory (about an hour), and write docs/development/performance.md
 	$(BIN)/python -m benchmarks all
 
 clean:  ## remove what was built

@@ -35,7 +35,7 @@ OPTIONAL = {
     "huge_pages": "large tables with and without huge pages",
     "peers": "whole training steps, against other libraries that happen to be installed",
 }
-REPORT = {"report": "write docs/performance.md from the results"}
+REPORT = {"report": "write docs/development/performance.md from the results"}
 BENCHMARKS = {**SPEED, **ACCURACY, **OPTIONAL, **REPORT}
 
 

@@ -1,4 +1,4 @@
-"""The tables and plots of docs/performance.md, made of the results that are committed."""
+"""The tables and plots of docs/development/performance.md, made from committed results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.harness import RESULTS
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[1] / "docs" / "development"
 PAGE = DOCS / "performance.md"
 PLOTS = DOCS / "images"
 

@@ -1,7 +1,7 @@
 """``python -m ctrkit`` is the command ``ctrkit``: one process, its signals and its streams.
 
-Little is imported before signals are answered, so that Ctrl-C in the first moment, while PyTorch
-is read from the disk, ends the command without a word of where it was.
+Little is imported before signals are handled, so that an early Ctrl-C, while PyTorch is imported,
+ends the command without a traceback.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _INTERRUPTED = 128
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal came: what is half done is cleared away.
+    """A signal came: unfinished files are removed.
 
     Args:
         signal_number: which one.
@@ -28,7 +28,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def command() -> NoReturn:
-    """Run the command line of this process, and leave with its status."""
+    """Run the command line of this process, and exit with its status."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and & have it
             signal.signal(number, _leave_at_once)
@@ -51,7 +51,7 @@ def command() -> NoReturn:
         if status == 0:
             say(f"ctrkit: error: cannot write to standard output: {error.strerror}")
             status = 1
-        # Python flushes it once more at its end, and would say so again.
+        # Python flushes it again at exit, and would report the error twice.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     sys.exit(status)
 
@@ -76,13 +76,13 @@ def _raise(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _say_nothing_of_signals(unraisable: Any) -> None:
-    """Show an error in a destructor as usual, but not that a signal came while it ran."""
+    """Show errors of destructors as usual, but no signal that came while one ran."""
     if not isinstance(unraisable.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
 
 
 def _open_streams() -> None:
-    """Open what is closed, or the next file would get its number; make messages lossy."""
+    """Open closed streams, or the next file would get their number; make messages lossy."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

@@ -22,7 +22,7 @@ BLOCK_NUMBERS = 1 << 18
 
 
 def plain_array(name: str, given: Any) -> Array:
-    """Return an array of what a user gave: a list, an array or a pandas Series.
+    """Return a user's list, array or pandas Series as an array.
 
     Raises:
         ValueError: if entries are masked or missing.
@@ -34,7 +34,7 @@ def plain_array(name: str, given: Any) -> Array:
         missing = int(np.count_nonzero(np.asarray(given.isna())))
         if missing:
             raise ValueError(f"{name} must have no missing values, got {missing}")
-    # A nullable column of pandas would become Python objects, if it were not told otherwise.
+    # Without this, a nullable column of pandas would become Python objects.
     try:
         return np.asarray(given, dtype=getattr(dtype, "numpy_dtype", None) if is_pandas else None)
     except RuntimeError as error:  # of a tensor that takes part in gradients, or of a device
@@ -57,7 +57,7 @@ def real_array(name: str, given: Any) -> Array:
 
 
 def check_labels(name: str, labels: Array) -> None:
-    """Make sure that labels are numbers, and each of them 0 or 1.
+    """Check that all labels are numbers, 0 or 1.
 
     Raises:
         TypeError: if they are no numbers.
@@ -75,12 +75,12 @@ def check_labels(name: str, labels: Array) -> None:
 
 
 def check_row_arrays(of: str, ids: Any, labels: Any, values: Any) -> None:
-    """Make sure that arrays are encoded rows by their types and shapes; no row is read.
+    """Check that arrays are encoded rows by their types and shapes; no row is read.
 
     Args:
-        of: whose they are, for messages: ``" of the training rows"``, or nothing.
+        of: whose rows they are, for messages: ``" of the training rows"``, or nothing.
         ids: ``(N, S)`` int32 or int64.
-        labels: ``(N,)``; None where there are none.
+        labels: ``(N,)``; None if there are none.
         values: ``(N, V)`` float32 or float64, or None.
 
     Raises:
@@ -103,7 +103,7 @@ def check_row_arrays(of: str, ids: Any, labels: Any, values: Any) -> None:
 
 
 def check_finite(name: str, values: Array) -> None:
-    """Make sure that every number of ``(N,)`` or ``(N, V)`` is finite.
+    """Check that every number of ``(N,)`` or ``(N, V)`` is finite.
 
     Raises:
         ValueError: if one is not; names the row.

@@ -1,4 +1,4 @@
-"""Options as frozen dataclasses: default, type and help stand in one line.
+"""Options as frozen dataclasses: default, type and help on one line.
 
 The command line, TOML files and ``config.json`` are all read against the same classes.
 """
@@ -75,7 +75,7 @@ def option(default: Any, help: str, *, choices: Iterable[str] = ()) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it, shortened where it is long or deep."""
+    """Return a value as a message shows it, shortened if it is long or deep."""
     try:
         return shortened(_BRIEF.repr(value))
     except ValueError:  # Python spells no number of more than 4300 digits
@@ -83,7 +83,7 @@ def shown(value: Any) -> str:
 
 
 def shortened(text: str, length: int = MAX_SHOWN) -> str:
-    """Return a text as a message shows it, without its end where it is longer than `length`."""
+    """Return a text as a message shows it, cut after `length` characters."""
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
@@ -100,7 +100,7 @@ def printable(text: str) -> str:
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"``, or the known names when none is close."""
     names = sorted(known)
-    # Names of thousands of characters, from a file that is none, would take minutes to compare.
+    # Names of thousands of characters would take minutes to compare.
     alike = [known for known in names if len(known) <= MAX_SHOWN and len(name) <= MAX_SHOWN]
     by_small_letters = {known.lower(): known for known in alike}
     close = difflib.get_close_matches(name.lower(), by_small_letters, n=1, cutoff=0.6)
@@ -125,7 +125,7 @@ def check_positive(**values: float) -> None:
 
 
 def check_num_layers(**values: int) -> None:
-    """Raise ``ValueError`` unless every value is a number of layers that a model can have."""
+    """Raise ``ValueError`` unless every value is a possible number of layers."""
     check_positive(**values)
     for name, value in values.items():
         if value > MAX_LAYERS:
@@ -133,7 +133,7 @@ def check_num_layers(**values: int) -> None:
 
 
 def check_workers(**values: int) -> None:
-    """Raise ``ValueError`` unless every value is a number of threads that a machine can run."""
+    """Raise ``ValueError`` unless every value is a possible number of threads."""
     check_positive(**values)
     for name, value in values.items():
         if value > MOST_WORKERS:
@@ -149,7 +149,7 @@ def check_not_negative(**values: float) -> None:
 
 
 def check_factor(**values: float) -> None:
-    """Raise ``ValueError`` unless every value can be the factor of a term of the loss."""
+    """Raise ``ValueError`` unless every value is a possible weight of a loss term."""
     check_not_negative(**values)
     for name, value in values.items():
         if value > MOST_FACTOR:
@@ -179,7 +179,7 @@ def check_fraction(**values: float) -> None:
 
 
 def check_layers(name: str, sizes: Sequence[int], *, what: str = "number") -> None:
-    """Make sure that `sizes` gives one positive size for each of one or more layers.
+    """Check that `sizes` gives one positive size for each of one or more layers.
 
     Raises:
         TypeError: if it is one number.

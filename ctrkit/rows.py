@@ -22,8 +22,8 @@ class Rows:
 
     Args:
         ids: ``(N, S)`` int32, the slots of the fields side by side.
-        labels: ``(N,)`` 0 or 1; None where they are unknown.
-        values: ``(N, V)`` float32, one column per field kept as a number; None where none is.
+        labels: ``(N,)`` 0 or 1; None if unknown.
+        values: ``(N, V)`` float32, one column per field kept as a number; None if there is none.
         targets: ``(N,)`` float32, what a loss compares logits with; None for the labels alone.
 
     Example:
@@ -45,7 +45,7 @@ class Rows:
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
-        """The arrays that are there."""
+        """The arrays that are not None."""
         found = (self.ids, self.labels, self.values, self.targets)
         return tuple(array for array in found if array is not None)
 

@@ -1,7 +1,7 @@
 """Figures in the documentation are those of ``benchmarks/results``, rounded as they are printed.
 
-The tables of docs/performance.md are made of the results (``tests/test_benchmarks.py``); those here
-were written by hand, and each of their cells is held against the file that it came from.
+The tables of docs/development/performance.md are generated (``tests/test_benchmarks.py``). The
+tables here were written by hand; each cell is compared with the file it came from.
 """
 
 import json
@@ -196,10 +196,12 @@ def test_planted_rows():
         assert cells == [short(best, 4), *short_of]
 
 
-@pytest.mark.parametrize("page", ["docs/reproducing.md", "docs/data.md"])
-def test_preparing(page):
-    heads = {"docs/reproducing.md": ("rows", "rows/s, 2 threads"), "docs/data.md": ("rows", "file")}
-    rows = table(page, *heads[page])
+@pytest.mark.parametrize(
+    ("page", "second_head"),
+    [("docs/reproducing.md", "rows/s, 2 threads"), ("docs/development/preparing.md", "file")],
+)
+def test_preparing(page, second_head):
+    rows = table(page, "rows", second_head)
     for row, found in zip(rows, results("prepare"), strict=True):
         size = row[0].replace(",", "").replace(" M", "000000")
         assert int(size) == found["rows"]
@@ -208,7 +210,7 @@ def test_preparing(page):
 
 
 def test_memory_of_vocabularies():
-    rows = table("docs/memory.md", "categories", "bytes of each")
+    rows = table("docs/development/memory.md", "categories", "bytes of each")
     keys = ("formula_bytes", "more_bytes", "peak_bytes")
     for row, found in zip(rows, results("vocabularies"), strict=True):
         assert row[:2] == [f"{found['categories'] // 1_000_000} M", str(found["text_bytes"])]
@@ -216,12 +218,12 @@ def test_memory_of_vocabularies():
 
 
 def test_memory_against_its_formula():
-    rows = table("docs/memory.md", "what", "less the same with")
+    rows = table("docs/development/memory.md", "what", "less the same with")
     found = [result for result in results("memory") if "formula_bytes" in result]
     assert [row[-2:] for row in rows] == [
         [f"{r['formula_bytes'] / MIB:.0f} MiB", f"{r['peak_bytes'] / MIB:.0f} MiB"] for r in found
     ]
-    text = (ROOT / "docs/memory.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/development/memory.md").read_text(encoding="utf-8")
     peaks = {r["name"]: [f"{b / MIB:.0f}" for b in r["peak_bytes"]] for r in results("memory")[-2:]}
     assert (
         "`prepare` took {} MiB for 200,000 generated Criteo rows and {}".format(*peaks["prepare"])
@@ -231,7 +233,7 @@ def test_memory_against_its_formula():
 
 
 def test_batches_of_blocks_and_rows():
-    rows = table("docs/memory.md", "order", "cache")
+    rows = table("docs/development/memory.md", "order", "cache")
     epochs = [result for result in results("batches") if "times_read" in result]
     for row, found in zip(rows, epochs, strict=True):
         assert found["name"].startswith(f"epoch of {row[0]}")
@@ -245,7 +247,7 @@ def test_batches_of_blocks_and_rows():
 
 
 def test_what_blocks_and_rows_learn():
-    rows = table("docs/memory.md", "log", "blocks", "rows")
+    rows = table("docs/development/memory.md", "log", "blocks", "rows")
     found = [result for result in results("batches") if "auc" in result]
     for (_, blocks, ones, gap), result in zip(rows, found, strict=True):
         assert blocks == spread(result["auc"]["blocks"], 4)

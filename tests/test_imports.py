@@ -173,7 +173,7 @@ def test_files_and_functions_are_short(module):
 
 
 def test_the_page_on_the_architecture_has_the_same_table():
-    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    page = (PACKAGE.parent / "docs/development/architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `ctrkit/(\w+)(?:\.py|/)` \|.*\| ([^|]*) \|$", page, re.MULTILINE)
     shown = {room: "" if names == "–" else names.replace(", ", " ") for room, names in rows}
     assert shown == ROOMS

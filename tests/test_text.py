@@ -30,6 +30,12 @@ def blocks(path: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 
+def anchors(path: Path) -> set[str]:
+    """Return what a link may name after ``#``: the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def commands(path: Path) -> list[str]:
     """Return the ``ctrkit`` commands of a page, continued lines joined."""
     lines = "".join(blocks(path, "console")).replace("\\\n", " ").splitlines()
@@ -41,10 +47,16 @@ def commands(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_lead_to_files(page):
+def test_links_lead_to_files_and_headings(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
-    missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    missing = []
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        name, _, heading = target.partition("#")
+        path = page.parent / name if name else page
+        if "://" not in target and not (
+            path.exists() and (not heading or heading in anchors(path))
+        ):
+            missing.append(target)
     assert missing == []
 
 

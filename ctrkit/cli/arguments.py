@@ -1,4 +1,4 @@
-"""Command-line arguments made from dataclasses of options, and settings files under them."""
+"""Command-line arguments made from dataclasses of options; they override settings files."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ class Parser(argparse.ArgumentParser):
         """Flag that there would be with other words -> what it is an option of, for a message."""
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse; a word too many is refused with what may have been meant."""
+        """Parse; refuse an extra word, and suggest what may have been meant."""
         found, rest = self.parse_known_args(args, namespace)
         if rest:
             self.error(f"unexpected word {shown(rest[0])}")
         return found
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse; an unknown option is refused first, or a missing one would be blamed."""
+        """Parse; refuse an unknown option before a missing one."""
         if self._subparsers is not None or self._is_intermixed:
             return super().parse_known_args(args, namespace)
         words = list(args or ())
@@ -84,7 +84,7 @@ class Parser(argparse.ArgumentParser):
             complete(words[:end])
         self._refuse_unknown(words[:end])
         self._refuse_loose_values(words[:end])
-        # After "--" all words are paths, of which argparse takes some for options all the same.
+        # After "--" all words are paths, but argparse takes some of them for options.
         paths = [f"./{word}" if word.startswith("-") else word for word in words[end + 1 :]]
         self._is_intermixed = True  # or inputs that follow an option would be words too many
         try:
@@ -145,11 +145,11 @@ class Parser(argparse.ArgumentParser):
         return super().format_help()
 
     def error(self, message: str) -> NoReturn:
-        """Leave with status 2 and one line; the usage is a ``--help`` away."""
+        """Exit with status 2 and one line, without the usage, which ``--help`` shows."""
         self.exit(2, f"{self.prog}: error: {printable(message)}\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        # Argparse prints help that standard output does not take without a word.
+        # Argparse ignores a standard output that does not take the help.
         if message and file in (None, sys.stdout):
             show(message.rstrip("\n"))
         else:
@@ -157,7 +157,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _reader(pattern: re.Pattern[str], read: Callable[[str], T], what: str) -> Callable[[str], T]:
-    """Return a function that reads words of this pattern, and refuses all others in words."""
+    """Return a function that reads words of this pattern, and refuses all others with a message."""
 
     def convert(text: str) -> T:
         if not pattern.fullmatch(text):
@@ -178,7 +178,7 @@ def _takes_a_value(action: argparse.Action | None) -> bool:
 
 
 def _suggest_option(name: str, known: Iterable[str]) -> str:
-    """Return a suggestion as `suggest` does, which knows initials and parts of names too."""
+    """Return a suggestion like `suggest`, which also knows initials and parts of names."""
     flags = [flag for flag in known if flag.startswith("--")]
     wanted = name.removeprefix("--").replace("_", "-")
     if wanted:
@@ -256,7 +256,7 @@ def collect(
     arguments: argparse.Namespace,
     settings: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Build the options of every section from the settings file and the flags, which win.
+    """Build the options of every section from the settings file and the flags, which override it.
 
     Args:
         classes: the dataclass of every section of the file, for example ``{"train": TrainConfig}``.
@@ -274,7 +274,7 @@ def collect(
     for section, cls in classes.items():
         values = dict(settings.get(section, {}))
         if values:
-            # Alone first, so that a mistake in the file is not blamed on a flag.
+            # The file alone first, so that its mistakes are not blamed on a flag.
             from_mapping(cls, values, where=f"{arguments.config} [{section}]")
         values.update(given(arguments, [field.name for field in dataclasses.fields(cls)]))
         built[section] = from_mapping(cls, values, where="options")
@@ -282,7 +282,7 @@ def collect(
 
 
 def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
-    """Return the flags among `names` that stand on the command line."""
+    """Return the flags among `names` that were given on the command line."""
     values = {name: getattr(arguments, name, NOT_GIVEN) for name in names}
     return {name: value for name, value in values.items() if value is not NOT_GIVEN}
 
@@ -367,4 +367,6 @@ def _help(field: dataclasses.Field[Any]) -> str:
         default = ",".join(map(str, default))
     elif default is None:
         default = "none"
-    return f"{field.metadata['help']} (default: {default})".replace("%", "%%")
+    text = field.metadata["help"]
+    shown = text if "(default: " in text else f"{text} (default: {default})"
+    return shown.replace("%", "%%")

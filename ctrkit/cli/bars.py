@@ -13,7 +13,7 @@ FRACTION = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
 
 def new_bar(**settings: Any) -> Any:
-    """Return a tqdm bar that is shown on terminals and in notebooks only, and gone afterwards."""
+    """Return a tqdm bar, shown only on terminals and in notebooks, and removed at the end."""
     is_closed = sys.stderr is None
     return tqdm(file=sys.stderr, disable=True if is_closed else None, leave=False, **settings)
 

@@ -20,5 +20,5 @@ def show(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print a message in one line, which is lost where standard error is closed or full."""
+    """Print a message in one line; it is lost if standard error is closed or full."""
     print(printable(text), file=sys.stderr, flush=True)

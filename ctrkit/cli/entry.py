@@ -27,7 +27,7 @@ COMMANDS = {
 
 
 def make_parser(command: str | None = None) -> Parser:
-    """Return the parser; only the options of `command` are made, for the others cost imports."""
+    """Return the parser, with the options of `command` only: others cost imports."""
     parser = Parser(prog="ctrkit", description="Click-through-rate prediction in pure PyTorch.")
     parser.add_argument("--version", action="version", version=f"ctrkit {__version__}")
     commands = parser.add_subparsers(
@@ -46,11 +46,11 @@ def main(
 ) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 wrong arguments.
 
-    One that a signal stopped gets 128 more than the signal's number, as is usual.
+    A command stopped by a signal returns 128 plus the signal's number.
 
     Args:
         argv: the words after ``ctrkit``; those of this process if not given.
-        before_work: called when everything is imported and nothing is begun.
+        before_work: called after the imports and before any work.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in words if not word.startswith("-")), None)
@@ -71,7 +71,7 @@ def main(
     except Interrupted as error:
         again = [word for word in words if word != "--force"]
         again += [] if "--resume" in again else ["--resume"]
-        say(f"{name}: {error}; go on with")
+        say(f"{name}: {error}; resume with")
         say(f"  {shlex.join(['ctrkit', *again])}")
         return 128 + error.signal_number
     except KeyboardInterrupt as error:

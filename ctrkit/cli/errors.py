@@ -1,4 +1,4 @@
-"""Errors in one line, for whoever typed the command."""
+"""Errors in one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_MEMORY = re.compile(
 
 
 def one_line(error: BaseException) -> str:
-    """Return what went wrong in one line, and what to do where that can be said."""
+    """Return in one line what went wrong and, if known, what to do."""
     text = shortened(str(error), _LONGEST) or type(error).__name__
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))
@@ -32,7 +32,7 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, MISTAKES):
         return text
     return (
-        f"{type(error).__name__}: {text}. This is a fault of ctrkit: please report it with what "
+        f"{type(error).__name__}: {text}. This is a bug in ctrkit: please report it with what "
         "--traceback shows"
     )
 
@@ -44,7 +44,7 @@ _SMALLER = (
 
 
 def _limit() -> str:
-    """Return the limit that the shell has set for this process, where there is one."""
+    """Return the limit that the shell has set for this process, if there is one."""
     limit = address_limit()
     if limit is None:
         return ""

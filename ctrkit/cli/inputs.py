@@ -30,26 +30,26 @@ PREPARED_WITH = ("split", "fractions", "vocabulary_from", "time_column")
 def add_raw_files(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what raw files are and how they are divided."""
     group = parser.add_argument_group("raw files")
-    group.add_argument("--schema", type=path, metavar="FILE", help="schema.toml, for your own log")
+    group.add_argument("--schema", type=path, metavar="FILE", help="schema.toml of your own log")
     group.add_argument("--valid", type=path, nargs="+", metavar="FILE", help="validation rows")
     group.add_argument("--test", type=path, nargs="+", metavar="FILE", help="test rows")
     add_options(parser, "raw files", PrepareConfig, common=COMMON)
 
 
 def add_check_space(parser: argparse.ArgumentParser) -> None:
-    """Add the option of `PrepareConfig` to a command that has no others of it."""
+    """Add this option of `PrepareConfig` alone."""
     parser.add_argument(
         "--check-space",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="refuse what would not fit into memory (default: true)",
+        help="refuse jobs that would not fit in memory (default: true)",
     )
 
 
 def prepare_from(
     arguments: argparse.Namespace, config: PrepareConfig, files: list[Path], out: Path
 ) -> PreparedData:
-    """Prepare raw files as the command line says, under a bar; tell how many rows were skipped."""
+    """Prepare raw files as the command line says, with a bar; say how many rows were skipped."""
     with PrepareBar() as bar:
         data = prepare(
             files,
@@ -66,12 +66,12 @@ def prepare_from(
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Add the options of reading raw files where they are not prepared."""
+    """Add the options of reading raw files that are not prepared."""
     add_options(parser, "reading raw files", ReadConfig)
 
 
 def skipping(arguments: argparse.Namespace, path: Path | None = None) -> SkippedRows | None:
-    """Return what takes the bad rows of raw files; None where one is an error.
+    """Return what collects the bad rows of raw files; None if a bad row is an error.
 
     Args:
         arguments: the parsed command line, see `add_reading`.
@@ -84,7 +84,7 @@ def skipping(arguments: argparse.Namespace, path: Path | None = None) -> Skipped
 
 
 def tell_skipped(num_skipped: int, num_good: int, what_more: str) -> None:
-    """Say how many rows were skipped, where there are any."""
+    """Say how many rows were skipped, if any."""
     if num_skipped:
         say(
             f"skipped {num_skipped:,} of {num_skipped + num_good:,} rows, which cannot be read; "
@@ -93,7 +93,7 @@ def tell_skipped(num_skipped: int, num_good: int, what_more: str) -> None:
 
 
 def is_prepared(inputs: list[Path]) -> bool:
-    """Return whether the inputs are one folder, which is prepared data, and not raw files."""
+    """Return whether the inputs are one folder of prepared data, not raw files."""
     return len(inputs) == 1 and inputs[0].is_dir()
 
 

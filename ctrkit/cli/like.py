@@ -19,7 +19,7 @@ from ctrkit.runs import CONFIG, DATA, METRICS, Recipe, read_json, versions
 
 
 class Like:
-    """An earlier run, as the example of a new one.
+    """An earlier run that a new one repeats.
 
     Args:
         run: its folder.
@@ -51,7 +51,7 @@ class Like:
         return sections
 
     def data_folder(self) -> Path:
-        """Return where the run's rows lie: in the run itself, no path in its files is followed.
+        """Return the folder of the run's rows, in the run itself: no path in its files is followed.
 
         Raises:
             FileNotFoundError: if they are elsewhere.
@@ -67,7 +67,7 @@ class Like:
         )
 
     def say_differences(self, data: PreparedData) -> None:
-        """Say, before the run, why it may end otherwise."""
+        """Say, before the run, why its result may differ."""
         if self.recipe.data.get("fingerprint") != data.info["fingerprint"]:
             say(f"{data.path} has other rows than {self.run} was trained on")
         for name, version in versions().items():
@@ -91,7 +91,7 @@ class Like:
 
 
 def like_of(arguments: argparse.Namespace) -> Like | None:
-    """Return the run that ``--like`` names, and take its rows where no others are given.
+    """Return the run that ``--like`` names, and use its rows unless others are given.
 
     Raises:
         ValueError: if there are neither rows nor such a run, or a settings file as well.
@@ -103,7 +103,7 @@ def like_of(arguments: argparse.Namespace) -> Like | None:
             )
         return None
     if arguments.config is not None:
-        raise ValueError("--like takes all settings of a run: leave --config away, flags win")
+        raise ValueError("--like takes all settings of a run: drop --config, flags override them")
     like = Like(arguments.like, allowed_models(arguments))
     arguments.inputs = arguments.inputs or [like.data_folder()]
     arguments.config = like.run / CONFIG  # what messages about the settings name

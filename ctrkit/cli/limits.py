@@ -1,4 +1,4 @@
-"""Whether the program itself fits into the memory that the shell allows (``ulimit -v``)."""
+"""Check that the program itself fits into the memory that the shell allows (``ulimit -v``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ and some for its threads. With less, PyTorch ends the process while it is read f
 
 
 def require_addresses() -> None:
-    """Make sure that the program itself fits.
+    """Check that the program itself fits.
 
     Raises:
         MemoryError: if it does not.

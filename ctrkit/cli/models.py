@@ -94,7 +94,7 @@ def values_of(words: Sequence[str], flag: str) -> list[str]:
 def refuse_early(
     model: str | type[CTRModel], options: Mapping[str, Any], train: TrainConfig
 ) -> None:
-    """Refuse, before the rows are prepared, what would otherwise be refused after that.
+    """Refuse before the rows are prepared what would otherwise be refused afterwards.
 
     Raises:
         ValueError: if the device is not there, or the model does not take the values given.

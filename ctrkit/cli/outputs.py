@@ -1,7 +1,7 @@
-"""Files that a command writes where the user says: checked early, whole at the end.
+"""Output files named by the user: checked early, whole at the end.
 
-A file appears when it is whole. A pipe, a device and ``-``, which is standard output, get the bytes
-as they come. A link is followed.
+A file appears when it is whole. A pipe, a device and ``-`` (standard output) get the bytes at once.
+A link is followed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOST = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
 
 
 def check_output(option: str, out: Path, inputs: Sequence[Path]) -> None:
-    """Make sure, before long work, that an output can be written and destroys nothing.
+    """Check, before long work, that an output can be written and destroys nothing.
 
     Args:
         option: the option that names it, for messages.
@@ -58,7 +58,7 @@ def check_output(option: str, out: Path, inputs: Sequence[Path]) -> None:
 
 
 def streams(out: Path) -> bool:
-    """Return whether an output gets its bytes as they come, and keeps no file beside it."""
+    """Return whether an output gets its bytes at once, with no file beside it."""
     if out == STANDARD or os.path.abspath(out).startswith(_OF_THIS_PROCESS):
         return True
     kind = _mode(out)
@@ -67,7 +67,7 @@ def streams(out: Path) -> bool:
 
 @contextmanager
 def opened_output(out: Path) -> Iterator[BinaryIO]:
-    """Open an output that `check_output` has seen; a file gets its name at the end of the block.
+    """Open a checked output; a file gets its name at the end of the block.
 
     Raises:
         OSError: if it cannot be written, naming it.
@@ -81,7 +81,7 @@ def opened_output(out: Path) -> Iterator[BinaryIO]:
             yield sys.stdout.buffer
             sys.stdout.flush()
         else:
-            # Never emptied: the shell has done that to what it opened for us, or wants it kept.
+            # Never truncated: the shell has done that, or wants the content kept.
             with os.fdopen(os.open(out, os.O_WRONLY | os.O_APPEND), "wb") as stream:
                 yield stream
     except OSError as error:
@@ -103,7 +103,7 @@ def _target(option: str, out: Path) -> Path:
 
 
 def _mode(path: Path) -> int:
-    """Return the kind of what lies there, a link followed; 0 where there is nothing."""
+    """Return the file type, following links; 0 if there is nothing."""
     try:
         return path.stat().st_mode
     except OSError:

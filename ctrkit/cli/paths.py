@@ -1,4 +1,4 @@
-"""Paths on the command line: what a word may name, decided before anything is opened."""
+"""Paths on the command line, checked before anything is opened."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STANDARD = Path("-")
 
 
 def path(text: str) -> Path:
-    """Return the path that a word names, which may be `STANDARD`; ``./-`` is a file called so.
+    """Return the path that a word names, or `STANDARD`; ``./-`` is a file called ``-``.
 
     Raises:
         ArgumentTypeError: if nothing can have that name.
@@ -51,7 +51,7 @@ def folder_path(text: str) -> Path:
 
 
 def check_folder(option: str, out: Path) -> None:
-    """Make sure, before long work, that a folder can be made and lies in nothing of ours.
+    """Check, before long work, that a folder can be made and lies in no run or prepared data.
 
     Raises:
         ValueError: if it lies in a run or in prepared data, or its name is too long.

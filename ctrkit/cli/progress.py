@@ -15,7 +15,7 @@ class TrainingBar(Observer):
     """Shows rows/s, the loss and the best validation while `ctrkit.training.Trainer` runs.
 
     Args:
-        lines: whether to print a line per validation as well.
+        lines: whether to also print a line per validation.
     """
 
     def __init__(self, *, lines: bool = True) -> None:
@@ -24,7 +24,7 @@ class TrainingBar(Observer):
         self._shown: dict[str, str] = {}
 
     def on_start(self, *, total_steps: int, num_rows: int, done_rows: int) -> None:
-        """Open the bar; nothing is known yet of this run."""
+        """Open the bar."""
         del total_steps
         self._shown = {}
         epochs, rows = divmod(done_rows, num_rows)
@@ -38,7 +38,7 @@ class TrainingBar(Observer):
         )
 
     def on_step(self, *, step: int, rows: int, loss: float | None) -> None:
-        """Move the bar; begin it again with each epoch."""
+        """Move the bar; restart it with each epoch."""
         del step
         bar = self._bar
         if bar is None:
@@ -64,7 +64,7 @@ class TrainingBar(Observer):
         if record.valid_criterion is not None:
             valid += f"  distance {record.valid_criterion:.5f}"
         if record.train_loss is None or record.rows_per_second is None:
-            trained = "as it came     "
+            trained = "before training"
         else:
             trained = f"loss {record.train_loss:.5f}  {record.rows_per_second:9,.0f} rows/s"
         tqdm.write(
@@ -74,7 +74,7 @@ class TrainingBar(Observer):
         )
 
     def _show(self, **figures: str) -> None:
-        """Show figures beside the bar, and those that were known before."""
+        """Show figures beside the bar, with the earlier ones."""
         self._shown |= figures
         if self._bar is not None:
             self._bar.set_postfix(self._shown, refresh=False)

@@ -1,4 +1,4 @@
-"""``--resume``: go on with a run that was interrupted."""
+"""``--resume``: continue an interrupted run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the last checkpoint in RUN, where an interrupted run has left one",
+        help="continue from the last checkpoint in RUN, if there is one",
     )
 
 
@@ -27,7 +27,7 @@ def says_finished(out: Path, asked: Mapping[str, Mapping[str, Any]]) -> bool:
 
     Args:
         out: the run's folder.
-        asked: options by section of ``config.json`` that stand on the command line.
+        asked: options given on the command line, by section of ``config.json``.
 
     Raises:
         ValueError: if the finished run has other options.
@@ -45,7 +45,7 @@ def says_finished(out: Path, asked: Mapping[str, Mapping[str, Any]]) -> bool:
             ):
                 raise ValueError(
                     f"{out} is finished already, with {name} {theirs!r}, not {value!r}; "
-                    "give a new folder, or begin anew with --force"
+                    "give a new folder, or start over with --force"
                 )
     remove_remains(out)
     say(f"{out} is finished already: nothing to resume")

@@ -37,12 +37,12 @@ class _Closed(io.RawIOBase):
 
 
 def closed() -> io.TextIOWrapper:
-    """Return a stream of text that takes nothing: what standard output is where it is closed."""
+    """Return a text stream that takes nothing, for a closed standard output."""
     return io.TextIOWrapper(io.BufferedWriter(_Closed()))  # type: ignore[type-var]
 
 
 def lossy(descriptor: int, encoding: str) -> io.TextIOWrapper:
-    """Return a stream of text on an open descriptor, which never fails.
+    """Return a text stream on an open descriptor; writing to it never fails.
 
     A progress bar or a message must not cost a run of hours.
     """

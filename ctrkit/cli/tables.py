@@ -54,7 +54,7 @@ def comparison_table(models: Sequence[ComparedModel]) -> str:
 
 
 def _microseconds(model: ComparedModel, size: int) -> str:
-    """Return the median and half of the distance between the quartiles."""
+    """Return the median and half the distance between the quartiles."""
     low, high = model.seconds_per_row_quartiles[size]
     return f"{1e6 * model.seconds_per_row[size]:,.2f} ± {1e6 * (high - low) / 2:,.2f}"
 

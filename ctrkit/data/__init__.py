@@ -1,4 +1,4 @@
-"""Raw logs into encoded rows: `prepare` and `load`, `Schema`, and the `Encoder` that serves."""
+"""Raw logs into encoded rows: `prepare` and `load`, `Schema`, and the `Encoder` of new rows."""
 
 from ctrkit.data.columns import mix
 from ctrkit.data.encoding import VOCABULARY_FOLDER, Encoder, entry_of, needed_columns, read_rows

@@ -1,4 +1,4 @@
-"""Distillation: a student learns the logits of a teacher, then goes on alone."""
+"""Distillation: a student learns the logits of a teacher, then fine-tunes on the clicks."""
 
 from ctrkit.distill.agreement import Agreement, agreement
 from ctrkit.distill.comparison import ComparedModel

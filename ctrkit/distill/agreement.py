@@ -1,4 +1,4 @@
-"""How alike two models score the same rows."""
+"""How closely two models agree on the same rows."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Agreement:
     Attributes:
         rmse: root of the mean squared difference of their logits, in log odds.
         correlation: Pearson's, of their logits; 0 where either is constant.
-        pairs_alike: share of the pairs of rows that the teacher tells apart which the student
-            puts in the same order; a tie of the student counts half. 1 is the same ranking.
+        pairs_alike: of the pairs of rows that the teacher scores differently, the share that the
+            student puts in the same order; a tie of the student counts half. 1 is the same ranking.
     """
 
     rmse: float
@@ -48,7 +48,9 @@ def agreement(student: NDArray[np.float32], teacher: NDArray[np.float32]) -> Agr
     ours, theirs = student.astype(np.float64), teacher.astype(np.float64)
     told_apart = _pairs_told_apart(theirs)
     if told_apart == 0:
-        raise ValueError(f"the teacher must tell rows apart, got one logit for {len(theirs)} rows")
+        raise ValueError(
+            f"the teacher must score rows differently, got one logit for {len(theirs)} rows"
+        )
     by_student = _pairs_told_apart(ours)
     # Kendall's tau-b is (alike - unlike) / sqrt(told apart by one * told apart by the other);
     # pandas takes it from SciPy, which comes with scikit-learn.

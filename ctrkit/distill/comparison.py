@@ -1,4 +1,4 @@
-"""What the table of a distillation says of each model: quality, cost, agreement."""
+"""The comparison of all models of a distillation: quality, cost, agreement."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ Contender = tuple[str, Sequence[CTRModel], Sequence[Path]]
 def compare_models(
     contenders: Sequence[Contender], rows: Dataset, *, what: str
 ) -> tuple[ComparedModel, ...]:
-    """Measure models on rows with labels; the first is the teacher, which others are compared with.
+    """Measure models on rows with labels; the first is the teacher, the reference of the others.
 
     Args:
         contenders: what to measure.

@@ -43,7 +43,7 @@ class DistillConfig:
         logits:      ctr_weight BCE(s, y) + kd_weight mean((t - s)^2)
         soft_labels: ctr_weight BCE(s, y) + kd_weight T^2 BCE(s / T, sigmoid(t / T))
 
-    Weights that are not given are the loss's own: .1 and 921.6 for ``logits``, those of the
+    The default weights depend on the loss: .1 and 921.6 for ``logits``, those of the
     authors' code (alpha and beta); .1 and .9 for ``soft_labels``. T^2 keeps the gradients of the
     soft labels as large as without a temperature (Hinton et al., 2015).
 
@@ -62,28 +62,28 @@ class DistillConfig:
     kd_loss: str = option(
         "logits", "distance from the teacher: of logits, or of probabilities", choices=LOSSES
     )
-    ctr_weight: float | None = option(None, "factor of the loss on clicks; none for the usual one")
+    ctr_weight: float | None = option(
+        None, "weight of the loss on clicks (default: depends on kd_loss)"
+    )
     kd_weight: float | None = option(
-        None, "factor of the distance from the teacher; none for the usual one"
+        None, "weight of the distance from the teacher (default: depends on kd_loss)"
     )
     temperature: float = option(1.0, "divides both logits before probabilities are compared")
     student_table: str = option(
-        "auto", "copy the teacher's, frozen at first; auto copies where it fits", choices=TABLES
+        "auto", "copy the teacher's, frozen at first; auto copies if it fits", choices=TABLES
     )
     select_by: str = option(
-        "agreement", "chooses the distilled weights on the validation rows", choices=SELECTIONS
+        "agreement", "what selects the distilled weights on the validation rows", choices=SELECTIONS
     )
     distill_epochs: int | None = option(
-        None, "most epochs of the distillation; none for three times the training's"
+        None, "most epochs of the distillation (default: three times epochs)"
     )
     distill_learning_rate: float | None = option(
-        None, "step size of the distillation; none for five times the training's"
+        None, "learning rate of the distillation (default: five times learning_rate)"
     )
-    finetune_epochs: int | None = option(
-        None, "most epochs of fine-tuning; none for those of the training"
-    )
+    finetune_epochs: int | None = option(None, "most epochs of fine-tuning (default: epochs)")
     finetune_learning_rate: float | None = option(
-        None, "step size of fine-tuning; none for a fortieth of the training's"
+        None, "learning rate of fine-tuning (default: a fortieth of learning_rate)"
     )
 
     def __post_init__(self) -> None:
@@ -118,20 +118,20 @@ class DistillConfig:
         )
 
     def distilling(self, train: TrainConfig) -> TrainConfig:
-        """Return the options of the distillation, made of those with which one would train."""
+        """Return the options of the distillation, derived from those of plain training."""
         rate = self.distill_learning_rate or DISTILL_RATE * train.learning_rate
         monitor = "auc" if self.select_by == "auc" else train.monitor
         epochs = self.distill_epochs or DISTILL_EPOCHS * train.epochs
         return replace(_with_rate(train, rate), epochs=epochs, monitor=monitor)
 
     def finetuning(self, train: TrainConfig) -> TrainConfig:
-        """Return the options of the fine-tuning, made of those with which one would train."""
+        """Return the options of the fine-tuning, derived from those of plain training."""
         rate = self.finetune_learning_rate or FINETUNE_RATE * train.learning_rate
         return replace(_with_rate(train, rate), epochs=self.finetune_epochs or train.epochs)
 
 
 def _with_rate(train: TrainConfig, rate: float) -> TrainConfig:
-    """Return options with another step size, that of the table changed by the same factor."""
+    """Return options with another learning rate; the table's changes by the same factor."""
     table = train.table_learning_rate
     if table is not None:
         table *= rate / train.learning_rate

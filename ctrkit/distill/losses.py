@@ -1,4 +1,4 @@
-"""The loss that a `DistillConfig` names, on rows whose teacher has been asked already."""
+"""The loss that a `DistillConfig` names, on rows with the teacher's logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The phases of a distillation: each is a run of its own, and a finished one is kept."""
+"""The phases of a distillation: each is a run, and a finished one is kept."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PHASES: Mapping[str, tuple[str, ...]] = {
     "distillation": ("distillation", "finetuning"),
     "finetuning": ("finetuning",),
 }
-"""The phases in order, each with those that are done anew when it is: what builds on it."""
+"""The phases in order, each with those that are repeated when it is: what builds on it."""
 
 RESULTS = {"distillation": "distilled", "finetuning": "finetuned"}
 """What the model that a phase leaves is called, where not as the phase."""
@@ -59,12 +59,12 @@ class Phases:
     Args:
         data: prepared rows.
         out: folder of the student's run, which is that of the last phase.
-        anew: phases to do although they are finished.
-        resume: go on with an unfinished phase from its last checkpoint.
+        anew: phases to repeat although they are finished.
+        resume: continue an unfinished phase from its last checkpoint.
         observers: makes the callbacks that are told about the progress of a phase.
-        say: is told, in words, which phase begins.
+        say: called with a line of text when a phase begins.
         command: the command line, for ``config.json``.
-        check_space: refuse what would not fit into memory.
+        check_space: refuse jobs that would not fit in memory.
     """
 
     data: PreparedData
@@ -81,10 +81,10 @@ class Phases:
         return phase_folder(self.out, phase)
 
     def claim(self) -> None:
-        """Make sure that the phases may be written where they belong.
+        """Check that the phases may be written where they belong.
 
         Raises:
-            FileExistsError: if a folder holds something else, or a run that could go on.
+            FileExistsError: if a folder holds something else, or a run that could resume.
         """
         for phase in PHASES:
             folder = self.folder(phase).resolve()
@@ -93,14 +93,14 @@ class Phases:
                 refuse_unfinished(folder)
 
     def is_kept(self, phase: str, recipe: Recipe) -> bool:
-        """Return whether a phase is finished already, with the same recipe, and not done anew."""
+        """Return whether a phase is finished with the same recipe and not to be repeated."""
         folder = self.folder(phase)
         if phase in self.anew or not (folder / METRICS).exists():
             return False
         return recipe.difference(read_json(folder, CONFIG)) is None
 
     def kept(self, phase: str, recipe: Recipe) -> CTRModel | None:
-        """Return the model of a phase that is kept, None where it is to be trained."""
+        """Return the model of a phase that is kept, None if it must be trained."""
         if not self.is_kept(phase, recipe):
             return None
         folder = self.folder(phase)
@@ -138,5 +138,5 @@ class Phases:
             return run.finish(model, result).model
 
     def contender(self, phase: str, model: CTRModel) -> Contender:
-        """Return what the table says of the model of a phase."""
+        """Return the model of a phase as an entry of the comparison."""
         return RESULTS.get(phase, phase), [model], [checkpoint_of(self.folder(phase))]

@@ -2,8 +2,8 @@
 
 ``OUT`` becomes the student's run, which is like any other; beside it, ``OUT.phases/`` holds a run
 for each other phase, ``teacher`` (if it was trained here), ``alone`` and ``distilled``, and the
-table. A finished phase with the same recipe is kept, so that a call after an interruption goes on
-where it was.
+table. A finished phase with the same recipe is kept, so a call after an interruption continues
+there.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class DistillOutcome:
     Attributes:
         student: the fine-tuned student, in eval mode.
         comparison: teacher, student alone (if wanted), distilled, fine-tuned.
-        part: the rows they were measured on, ``"test"`` or, where there are none, ``"valid"``.
+        part: the rows they were measured on, ``"test"``, or ``"valid"`` if there are none.
     """
 
     student: CTRModel
@@ -71,14 +71,14 @@ def distill_run(
         config: options of the distillation.
         out: folder of the student's run; the other phases lie in ``OUT.phases/`` beside it.
         models: classes of your own that finished teachers were made with.
-        alone: train the student without a teacher as well, for comparison.
-        restart: one of `PHASES`, to do anew though it is finished, with those built on it.
+        alone: also train the student without a teacher, for comparison.
+        restart: one of `PHASES`, to repeat though it is finished, with those built on it.
         observers: makes the callbacks that are told about the progress of a phase.
-        say: takes a line of text when a phase begins.
+        say: called with a line of text when a phase begins.
         command: the command line, for ``config.json``.
-        force: do everything anew, and replace a finished run.
-        resume: go on with an unfinished phase from its last checkpoint, where there is one.
-        check_space: refuse what would not fit into memory or on the disk.
+        force: repeat everything, and replace a finished run.
+        resume: continue an unfinished phase from its last checkpoint.
+        check_space: refuse jobs that would not fit in memory or on disk.
 
     Raises:
         SpaceError: if more memory or disk is needed than is free.
@@ -169,7 +169,7 @@ class _Distillation:
         return replace(self.student, train=self.config.finetuning(self.student.train))
 
     def check_space(self, teacher: _Teacher) -> None:
-        """Make sure that all phases fit, with a teacher to train, or one that is there already."""
+        """Check that all phases fit, with a new or a finished teacher."""
         planned = self.student.blueprint()
         runs = [
             (planned, self.student.train, self.phases.folder(phase))
@@ -187,7 +187,7 @@ class _Distillation:
         )
 
     def check_teacher(self, teacher: _Teacher) -> None:
-        """Make sure that the teacher's rows are the student's, and that their tables fit."""
+        """Check that the teacher's rows are the student's, and that their tables fit."""
         for run in teacher.runs:
             theirs, ours = run.encoder.fingerprint, self.data.encoder.fingerprint
             if theirs != ours:
@@ -205,7 +205,7 @@ class _Distillation:
         self.copies_table(teacher.models)
 
     def check_folders(self, teacher: _Teacher, *, force: bool) -> None:
-        """Make sure, before any phase, that all that will be written may be."""
+        """Check, before any phase, that all outputs may be written."""
         check_keepable(self.data)
         for run in teacher.runs:
             for phase in PHASES:
@@ -220,7 +220,7 @@ class _Distillation:
             claim(out, force=False)
 
     def _is_ours(self, out: Path, teacher: _Teacher) -> bool:
-        """Return whether a finished run is a student of this recipe, or one to be done anew."""
+        """Return whether a finished run is a student of this recipe, or one to be repeated."""
         had = read_json(out, CONFIG)
         distilled = had.get("distill", {})
         if distilled.get("phase") != "finetuning":

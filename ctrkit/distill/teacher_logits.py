@@ -32,7 +32,7 @@ class TeacherLogits:
 
     Attributes:
         train: logits ``(N,)`` float32 of the training rows, in their order.
-        valid: those of the validation rows; None where there are none.
+        valid: those of the validation rows; None if there are none.
         teacher: the teacher's fingerprint, None for a callable without one.
         folder: where they are kept, None for logits in memory alone.
         reused: whether they were computed by an earlier run.
@@ -46,7 +46,7 @@ class TeacherLogits:
 
 
 def teacher_logits(teacher: Teacher, data: Any) -> TeacherLogits:
-    """Return a teacher's logits on the training and validation rows, computed at most once.
+    """Return a teacher's logits on the training and validation rows; compute them only once.
 
     They are kept in ``DATA/teachers/``, under the fingerprints of teacher and data; any later run
     with the same two reads them. Logits of rows in memory, or of a callable without a
@@ -77,13 +77,13 @@ def teacher_logits(teacher: Teacher, data: Any) -> TeacherLogits:
 
 
 def valid_rows(data: Any) -> Examples | None:
-    """Return the validation rows of data, None where there are none."""
+    """Return the validation rows of data, None if there are none."""
     valid: Examples | None = getattr(data, "valid", None)
     return None if valid is None or len(valid.labels) == len(valid.ids) == 0 else valid
 
 
 def check_keepable(data: PreparedData) -> None:
-    """Make sure, before long work, that logits can be kept beside the prepared data.
+    """Check, before long work, that logits can be kept beside the prepared data.
 
     Raises:
         OSError: if the folder is not writable.

@@ -46,7 +46,7 @@ class DistillationTrainer:
         config: loss, table and selection of the distillation.
         train: options with which one would train the student alone; those of the two phases
             follow from them, see `DistillConfig.distilling` and `DistillConfig.finetuning`.
-        observers: who is told how either phase goes.
+        observers: callbacks that are told about progress.
 
     Example:
         >>> import numpy as np

@@ -145,7 +145,7 @@ def _is_open_as(descriptor: int, path: Path) -> bool:
 
 def _in_use(path: Path) -> FileExistsError:
     return FileExistsError(
-        f"{path} is being written by another process; wait for its end, or give a new folder"
+        f"{path} is being written by another process; wait until it ends, or give a new folder"
     )
 
 
@@ -174,7 +174,7 @@ def only_writer(folder: Path) -> Iterator[None]:
     """Keep other processes from writing a folder too, where the file system knows locks.
 
     Raises:
-        FileExistsError: if another one is writing it.
+        FileExistsError: if another process is writing it.
     """
     with locked(folder, wait=False) as is_free:
         if is_free is False:
@@ -219,7 +219,7 @@ def named_when_full(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is None or error.errno not in _FULL:
             raise
-        reason = f"{os.strerror(error.errno)}; make room there, or write elsewhere"
+        reason = f"{os.strerror(error.errno)}; free space there, or write elsewhere"
         raise OSError(error.errno, reason, str(path)) from error
 
 
@@ -259,7 +259,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def write_together(folder: Path, contents: Iterable[tuple[str, Iterable[bytes]]]) -> None:
     """Write many files of a folder: each is whole or not there, and all are synced at once.
 
-    They are written into one folder aside, so that one lock and one search for what killed
+    They are written into one temporary folder, so that one lock and one search for what killed
     processes left are enough for all.
 
     Args:

@@ -11,7 +11,7 @@ MAX_DEPTH = 32
 
 
 def check_writable(path: Path) -> None:
-    """Make sure, before long work, that a file can be written.
+    """Check, before long work, that a file can be written.
 
     Raises:
         FileNotFoundError: if its folder does not exist.
@@ -29,7 +29,7 @@ def check_writable(path: Path) -> None:
 
 
 def check_is_file(path: Path) -> None:
-    """Make sure that a path is a file: reading a pipe or a device may never end.
+    """Check that a path is a file: reading a pipe or a device may never end.
 
     Raises:
         FileNotFoundError: if there is nothing.

@@ -80,7 +80,7 @@ def load_json(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} must be UTF-8, {error}") from error
     except RecursionError as error:
-        raise ValueError(f"{path} is damaged: its values lie too deep in each other") from error
+        raise ValueError(f"{path} is damaged: its values are nested too deeply") from error
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {shortened(str(error), MAX_LISTED)}") from error
     return content
@@ -115,7 +115,7 @@ def _check_text(encoded: bytes) -> bool:
 
 def _changed() -> ValueError:
     return ValueError(
-        "it is not what was written, as its checksum shows; write it anew, or, "
+        "its checksum differs; write it again, or, "
         f'if it was edited on purpose, give it "{CHECKSUM}": null'
     )
 

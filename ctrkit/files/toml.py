@@ -1,7 +1,7 @@
 """TOML, read in bounded time and memory.
 
 The reader of Python keeps, for a key of n parts, every one of its n beginnings, and notes of each
-table and key of a file a thousand bytes. So sizes are looked at first.
+table and key of a file a thousand bytes. So sizes are checked first.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ def parse_toml(text: str, *, where: str) -> dict[str, Any]:
         content = tomllib.loads(text)
         check_depth(content)
     except RecursionError as error:
-        raise ValueError(f"{where} must be TOML: its values lie too deep in each other") from error
+        raise ValueError(f"{where} must be TOML: its values are nested too deeply") from error
     except ValueError as error:
         raise ValueError(f"{where} must be TOML: {shortened(str(error), MAX_LISTED)}") from error
     return content
 
 
 def _check_size(text: str) -> None:
-    """Raise ``ValueError`` where TOML would take long to read, or much memory."""
+    """Raise ``ValueError`` if TOML would take too much time or memory."""
     if len(text) > MAX_BYTES:
         raise ValueError(f"it must be at most {MAX_BYTES >> 20} MiB, got {len(text):,} characters")
     marks = sum(map(text.count, ".=,[{"))
@@ -103,5 +103,5 @@ def toml_value(value: Any) -> str:
         return "{ " + ", ".join(f"{toml_key(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(toml_value, value)) + "]"
-    # JSON writes truth values, whole numbers and texts as TOML does, but for one character.
+    # JSON writes booleans, whole numbers and texts like TOML, except for one character.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

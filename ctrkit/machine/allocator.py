@@ -1,4 +1,4 @@
-"""Keep freed memory for the next training step instead of giving it back to the system."""
+"""Keep freed memory for the next training step instead of returning it to the system."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _num_blocks = 0
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Keep up to `KEPT_BYTES` of freed memory for a block, then give it back.
+    """Keep up to `KEPT_BYTES` of freed memory during a block, then return it.
 
     A step frees and asks for the same few hundred megabytes again and again, and every page that
     was given back in between is cleared by the system before its next use: a tenth to a quarter of
-    the time of a small model's step. Does nothing where the C library is not glibc.
+    the time of a small model's step. Does nothing if the C library is not glibc.
 
     Where the process has a limit on its address space (``ulimit -v``), all threads share one arena
     from then on. Each has one of its own otherwise, which reserves up to 128 MiB of addresses; and

@@ -22,7 +22,7 @@ LARGEST_MATMUL_ERROR = 1e-5
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of that name; ``"auto"`` is CUDA where there is one, else the CPU.
+    """Return the device of that name; ``"auto"`` is CUDA if there is one, else the CPU.
 
     Raises:
         ValueError: if the name is no device, or a CUDA device is asked for and missing.
@@ -76,7 +76,7 @@ def full_rate(device: torch.device) -> Iterator[None]:
     """Run a block with fast float32 products (on the CPU) and denormals flushed to zero.
 
     Numbers below 1e-38, which L2 makes of weights that no row uses, cost a hundred times as much
-    as others on x86. Both settings are the process's and are put back afterwards.
+    as others on x86. Both settings are process-wide and are restored afterwards.
     """
     import torch
 
@@ -95,17 +95,17 @@ def full_rate(device: torch.device) -> Iterator[None]:
 def _flushes_denormals() -> bool:
     import torch
 
-    # PyTorch sets this but does not tell it.
+    # PyTorch sets this but cannot report it.
     return float(torch.tensor(1e-40) * 1.0) == 0.0
 
 
 @contextmanager
 def single_threads(number: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool of threads in which PyTorch works by itself, denormals flushed to zero.
+    """Yield a pool of threads that each run PyTorch single-threaded, denormals flushed to zero.
 
-    Left to its own threads, PyTorch divides every operation among them and waits for the last:
-    small operations gain little, and where another program has one of the processors, most of
-    the time goes into waiting. Threads that each do their own piece of work never wait.
+    With its own threads, PyTorch divides every operation among them and waits for the last: small
+    operations gain little, and if another program uses a processor, most of the time is waiting.
+    Threads with their own pieces of work never wait.
     """
     import torch
 

@@ -18,16 +18,16 @@ PAGE_BYTES = 2 << 20
 def on_huge_pages(tensor: Tensor) -> Tensor:
     """Ask the system to put a new tensor on pages of 2 MiB, and return it, not yet written to.
 
-    Nearly every row that is read of a large table lies on another page, and the address of each
-    page of 4 KiB must be looked up in memory. Scoring and lazy training steps of DAGFM with 2 to 5
-    million table rows take 4 to 10 % less time (docs/performance.md). The system may refuse.
-    Nothing is done for small tensors, for those of other devices, and on other systems than Linux.
+    Nearly every row read from a large table lies on another page, and the address of each 4 KiB
+    page must be looked up in memory. Scoring and lazy training steps of DAGFM with 2 to 5 million
+    table rows take 4 to 10 % less time (docs/development/performance.md). The system may refuse.
+    Small tensors, other devices and other systems than Linux are left alone.
     """
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
     storage = tensor.untyped_storage()
     if advice is None or tensor.device.type != "cpu" or storage.nbytes() < LEAST_BYTES:
         return tensor
-    # Whole pages only: the memory beside the tensor is not ours.
+    # Whole pages only: the memory around the tensor is not ours.
     first = -(-storage.data_ptr() // PAGE_BYTES) * PAGE_BYTES
     end = (storage.data_ptr() + storage.nbytes()) // PAGE_BYTES * PAGE_BYTES
     ctypes.CDLL(None).madvise(

@@ -21,10 +21,10 @@ KIBIBYTE = 1024
 
 
 def memory_bytes() -> int | None:
-    """Return the memory this process may use, None where the system does not tell.
+    """Return the memory this process may use, None if the system does not report it.
 
-    It is the machine's, or less where a container or a job scheduler has set a limit; not what is
-    free at the moment, so that the same run decides the same way whatever else is running.
+    It is the machine's, or the limit of a container or job scheduler; not what is free at the
+    moment, so that a run decides the same way whatever else is running.
     """
     if not hasattr(os, "sysconf"):  # Windows
         return None
@@ -34,9 +34,9 @@ def memory_bytes() -> int | None:
 
 
 def free_memory() -> int | None:
-    """Return the memory that is free at the moment, None where the system does not tell.
+    """Return the memory that is free at the moment, None if the system does not report it.
 
-    What the system keeps of files counts as free, for it is given up when a program needs it.
+    Cached files count as free: the system drops them when a program needs memory.
     """
     if not MEMORY_INFO.exists():  # Linux only
         return None
@@ -61,7 +61,7 @@ class _LimitedGroup(NamedTuple):
     files_kept: tuple[str, str]
 
     def used(self) -> int:
-        """Return the bytes in use, without files that are kept in memory while there is room."""
+        """Return the bytes in use, without cached files."""
         kept = _figures(self.folder / "memory.stat")
         return int((self.folder / self.use_file).read_text()) - sum(
             kept.get(name, 0) for name in self.files_kept
@@ -99,7 +99,7 @@ def _limited_groups() -> Iterator[_LimitedGroup]:
 
 
 def read_stretches(array: NDArray[Any], stretches: Sequence[slice]) -> NDArray[Any]:
-    """Return a copy of stretches of rows, one after the other; of a file, little else is read."""
+    """Return a copy of stretches of rows, one after the other; little else of a file is read."""
     num_rows = sum(stretch.stop - stretch.start for stretch in stretches)
     copy = np.empty((num_rows, *array.shape[1:]), array.dtype)
     stop = 0
@@ -112,10 +112,10 @@ def read_stretches(array: NDArray[Any], stretches: Sequence[slice]) -> NDArray[A
 
 
 def release_pages(array: NDArray[Any]) -> None:
-    """Release the memory of what was read of a memory-mapped array; do nothing for any other.
+    """Release the pages of a memory-mapped array; do nothing for other arrays.
 
-    The pages stay in the system's cache for as long as it has room, and are mapped again when
-    they are read again, but no longer count as this process's memory.
+    The pages stay in the system's cache while there is room and are mapped again when read, but no
+    longer count as this process's memory.
     """
     mapping = _mapping_of(array)
     if mapping is not None:
@@ -125,7 +125,7 @@ def release_pages(array: NDArray[Any]) -> None:
 def _prefetch_pages(array: NDArray[Any]) -> None:
     """Ask the system to read a memory-mapped array at once.
 
-    Page by page it would guess what comes next, and read up to several MiB around each place.
+    Otherwise it guesses what comes next, and reads up to several MiB around each page.
     """
     mapping = _mapping_of(array)
     if mapping is not None:
@@ -135,7 +135,7 @@ def _prefetch_pages(array: NDArray[Any]) -> None:
 
 
 def _mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
-    """Return the file mapping that an array lies in, where there is one that takes advice."""
+    """Return the file mapping of an array, if there is one that takes advice."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     mapping, can_change = array.base, array.flags.writeable

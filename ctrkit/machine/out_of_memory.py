@@ -1,4 +1,4 @@
-"""Running out of memory, told apart from other errors of PyTorch."""
+"""Tell out-of-memory errors from other errors of PyTorch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIGNS = (
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Raise ``MemoryError`` in place of the ``RuntimeError`` that PyTorch makes of one.
+    """Raise ``MemoryError`` for PyTorch's ``RuntimeError`` about memory.
 
     Raises:
         MemoryError: if the block ran out of memory; says what it asked for.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, answered where work can stop without a loss."""
+"""Ctrl-C and SIGTERM, handled where work can stop without loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """Work stopped on a signal, and can go on from what it has saved.
+    """Work stopped on a signal, and can resume from what it has saved.
 
     Args:
         message: what was saved, and where.
@@ -26,10 +26,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interruption:
-    """Notes a signal while entered, so that a loop can ask for it where it can stop.
+    """Notes a signal while entered, so that a loop can check for it where it can stop.
 
     A second signal raises ``KeyboardInterrupt`` at once, as Python itself does for the first. Does
-    nothing in other threads than the main one, which alone gets signals.
+    nothing outside the main thread, which alone gets signals.
 
     Attributes:
         signal_number: the signal that came, or None.
@@ -53,7 +53,7 @@ class Interruption:
     def at_once(self) -> Iterator[None]:
         """Let a signal raise ``KeyboardInterrupt`` wherever it comes in a block.
 
-        For long work that changes nothing, so that nobody has to wait for its end.
+        For long work that changes nothing, so that nobody has to wait.
         """
         self._raises = True
         try:

@@ -12,11 +12,11 @@ except ImportError:  # Windows
 
 
 class SpaceError(OSError):
-    """Work needs more memory, or more of a disk, than is free."""
+    """A job needs more memory or disk than is free."""
 
 
 def address_limit() -> int | None:
-    """Return the bytes that this process may address (``ulimit -v``), None without a limit."""
+    """Return how many bytes this process may address (``ulimit -v``), None without a limit."""
     if resource is None:
         return None
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -24,12 +24,12 @@ def address_limit() -> int | None:
 
 
 def check_memory(what: str, needed: int, free: int | None, *, advice: str) -> None:
-    """Make sure that work fits into memory.
+    """Check that work fits into memory.
 
     Args:
         what: the work, for the message.
         needed: bytes that it will hold and the system cannot take back.
-        free: bytes that are free; None where the system does not tell, and nothing is refused.
+        free: bytes that are free; None if unknown, and nothing is refused.
         advice: what makes it smaller.
 
     Raises:
@@ -42,14 +42,14 @@ def check_memory(what: str, needed: int, free: int | None, *, advice: str) -> No
 
 
 def check_disk(what: str, needed: int, place: Path, *, replaced: int = 0, advice: str = "") -> None:
-    """Make sure that files fit on their disk.
+    """Check that files fit on their disk.
 
     Args:
         what: the work, for the message.
         needed: bytes that it will write.
         place: file or folder that they will lie in; it need not exist.
-        replaced: bytes of former files there, which go before.
-        advice: what makes it smaller, where something does.
+        replaced: bytes of older files there, which are removed first.
+        advice: what makes it smaller, if anything does.
 
     Raises:
         SpaceError: if it needs more than is free.
@@ -69,7 +69,7 @@ def free_disk(place: Path) -> int:
 
 
 def gigabytes(number: int) -> str:
-    """Return a number of bytes for people.
+    """Return a number of bytes as text in GB.
 
     Example:
         >>> gigabytes(3_140_000_000), gigabytes(20_000_000)
@@ -81,6 +81,6 @@ def gigabytes(number: int) -> str:
 
 def _refusal(needs: str, free: int, advice: str) -> str:
     return (
-        f"{needs}, {gigabytes(free)} are free; {advice}; or take the risk with check_space "
+        f"{needs}, {gigabytes(free)} are free; {advice}; or skip this check with check_space "
         "false (--no-check-space)"
     )

@@ -16,12 +16,12 @@ MAX_WORKERS = 8
 
 
 def default_workers() -> int:
-    """Return how many threads to use unless told otherwise: one per processor, at most 8."""
+    """Return the default number of threads: one per processor, at most 8."""
     return min(_num_processors(), MAX_WORKERS)
 
 
 def _num_processors() -> int:
-    # The processors given to this process, which may be fewer than the machine has.
+    # The processors of this process, which may be fewer than the machine's.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -32,9 +32,9 @@ def in_order(
 ) -> Generator[tuple[T, S], None, None]:
     """Yield the results of tasks in their order, with at most `limit` of them under way.
 
-    An error, be it of a task or of the iterator over them, comes after the results before it, so
-    that it is always the first in the file that is reported. Tasks not yet begun are dropped when
-    the generator is closed.
+    An error of a task or of their iterator comes after the results before it, so that the first
+    error in the file is always the one reported. Closing the generator drops tasks that have not
+    begun.
     """
     waiting: deque[Future[tuple[T, S]]] = deque()
     try:

@@ -42,7 +42,7 @@ def calibration_error(ranked: Ranked, num_bins: int) -> float:
     rows = len(packed)
     starts = np.unique(np.linspace(0, rows, num_bins + 1).astype(np.int64)[:-1])
     clicks_before = np.append(0, np.cumsum(packed & 1))
-    # A bin may begin amid rows of equal predictions: it then has its share of their clicks.
+    # A bin may begin within rows of equal predictions: it then gets its share of their clicks.
     first = np.searchsorted(packed, packed[starts] & ~1)
     end = np.searchsorted(packed, packed[starts] | 1, side="right")
     tied_clicks = clicks_before[end] - clicks_before[first]

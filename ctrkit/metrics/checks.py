@@ -52,7 +52,7 @@ def checked_probabilities(
 
 
 def require_both_classes(what: str, num_clicks: int, rows: int) -> None:
-    """Make sure that some rows are clicks and some are not.
+    """Check that some rows are clicks and some are not.
 
     Raises:
         ValueError: if all rows have one label.

@@ -35,7 +35,7 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def auc_from_counts(clicks: NDArray[np.int64], others: NDArray[np.int64]) -> float:
-    """Return the AUC of rows that were counted by score, as `auc` would of the rows themselves.
+    """Return the AUC of rows that were counted by score.
 
     Args:
         clicks: number of clicks of each score ``(S,)``, lowest score first.
@@ -95,7 +95,7 @@ def _group_numbers(groups: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.intp
     if keys.dtype.kind not in REAL_KINDS + "USMmO":
         raise TypeError(f"groups must be numbers, texts or times, got {keys.dtype}")
     try:
-        # NaN, and times that are none, differ from themselves.
+        # NaN and NaT differ from themselves.
         missing = _nones(keys) or keys[np.asarray(keys != keys, bool)]
         if len(missing):
             raise ValueError(f"groups must not be missing, got {missing[0]} in {len(missing)} rows")

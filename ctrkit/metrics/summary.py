@@ -14,7 +14,7 @@ from ctrkit.metrics.ranking import auc_of_ranked, ranked_rows
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """How good a set of predictions is, and what that was computed on.
+    """Quality of a set of predictions, and the rows it was computed on.
 
     Attributes:
         auc: chance that a click outscores a non-click, ties counting one half.

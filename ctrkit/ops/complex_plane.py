@@ -3,7 +3,7 @@
 All take and return states ``(F, D, 2, B)``: real and imaginary part, or log modulus and phase,
 side by side in the third dimension, and the rows last. PyTorch would keep the input and output
 of every operation for its gradient; these keep what their gradient needs. Halves of a state are
-written by operations in place: torch.compile does not take ``out=`` of a tensor with gaps.
+written by operations in place: torch.compile refuses ``out=`` of a tensor that is not contiguous.
 torch.export gets the plain formulas: it fixes the number of rows in the others.
 """
 

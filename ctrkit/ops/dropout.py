@@ -1,4 +1,4 @@
-"""Dropout whose random numbers are cheap on a processor."""
+"""Dropout with cheap random numbers on a processor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHOICES = 2**16
 
 
 class _Source(threading.local):
-    """Where a thread's random numbers come from; None is PyTorch's default generator."""
+    """The generator of a thread's random numbers; None is PyTorch's default."""
 
     generator: torch.Generator | None = None
 

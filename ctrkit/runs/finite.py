@@ -1,4 +1,4 @@
-"""Scores that are numbers: weights or values too large for float32 give others."""
+"""Check that weights and scores are finite."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ctrkit.training import probabilities, score
 
 
 def check_finite_weights(path: Path, model: CTRModel) -> None:
-    """Make sure that the weights of a model, which came out of a file, are numbers.
+    """Check that the weights of a model, read from a file, are finite.
 
     Raises:
         ValueError: if one is NaN or infinite, naming the file and the weight.
@@ -25,7 +25,7 @@ def check_finite_weights(path: Path, model: CTRModel) -> None:
     for name, weights in model.state_dict().items():
         if weights.numel() == 0 or not weights.is_floating_point():
             continue
-        # The least and the largest are NaN where any number is; they take no memory to find.
+        # Minimum and maximum are NaN if any number is; finding them takes no memory.
         least, largest = torch.aminmax(weights)
         if not (torch.isfinite(least) and torch.isfinite(largest)):
             raise ValueError(
@@ -35,7 +35,7 @@ def check_finite_weights(path: Path, model: CTRModel) -> None:
 
 
 def finite(logits: Iterable[NDArray[np.float32]], what: str) -> Iterator[NDArray[np.float32]]:
-    """Yield logits that come in parts, as long as they are numbers.
+    """Yield logits in parts, as long as they are finite.
 
     Args:
         logits: the parts, in the order of the rows.
@@ -46,7 +46,7 @@ def finite(logits: Iterable[NDArray[np.float32]], what: str) -> Iterator[NDArray
     """
     done = 0
     for part in logits:
-        # No sum: it may overflow where no logit does.
+        # No sum: it may overflow even if no logit does.
         if len(part) and not (np.isfinite(part.min()) and np.isfinite(part.max())):
             row = int(np.argmin(np.isfinite(part)))
             raise FloatingPointError(

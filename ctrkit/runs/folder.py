@@ -22,10 +22,10 @@ SECTIONS = ("model", "train", "data", "distill", "valid", "test")
 
 
 def claim(folder: Path, *, force: bool, resume: bool = False) -> None:
-    """Make sure that a run may be written into `folder`, before any work is done.
+    """Check that a run may be written into `folder`, before any work is done.
 
-    It may be new, empty, or what an earlier run left there that did not come to a checkpoint; with
-    `resume` one that did, with `force` any run. Anything else stays untouched.
+    It may be new, empty, or hold an earlier run without a checkpoint; with `resume` also one with a
+    checkpoint, with `force` any run. Anything else stays untouched.
 
     Raises:
         FileExistsError: if the folder holds something else, a finished run, or checkpoints.
@@ -49,12 +49,12 @@ def claim(folder: Path, *, force: bool, resume: bool = False) -> None:
 
 
 def is_finished(folder: Path) -> bool:
-    """Return whether a folder holds a run that came to its end."""
+    """Return whether a folder holds a finished run."""
     return (folder / METRICS).exists() and (folder / CONFIG).exists()
 
 
 def remove_remains(folder: Path) -> None:
-    """Remove what a killed run has left in its folder that no other run goes on from."""
+    """Remove left-overs of a killed run that no run resumes from."""
     for part in (folder, folder / VOCABULARY_FOLDER, folder / CHECKPOINTS):
         remove_left_overs(part)
     if is_finished(folder):  # and was killed before it could remove them
@@ -62,11 +62,11 @@ def remove_remains(folder: Path) -> None:
 
 
 def refuse_unfinished(folder: Path) -> None:
-    """Raise ``FileExistsError`` if a run in `folder` could go on from a checkpoint."""
+    """Raise ``FileExistsError`` if a run in `folder` could resume from a checkpoint."""
     if unfinished(folder / CHECKPOINTS):
         raise FileExistsError(
-            f"{folder} holds an unfinished run with a checkpoint; go on with --resume, "
-            "give a new folder, or begin anew with --force"
+            f"{folder} holds an unfinished run with a checkpoint; continue with --resume, "
+            "give a new folder, or start over with --force"
         )
 
 

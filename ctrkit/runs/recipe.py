@@ -45,9 +45,9 @@ class Recipe:
         options: keywords of the model; bound to rows, all of them.
         train: options of the training.
         fields: fields of the data, in column order.
-        data: what prepared data says of itself, and its path.
+        data: the description of the prepared data, and its path.
         distill: how the model is distilled; empty for plain training.
-        versions: of the programs that figures may depend on.
+        versions: of Python and the libraries.
 
     Example:
         >>> recipe = Recipe(model="dagfm", options={"num_layers": 3})
@@ -86,7 +86,7 @@ class Recipe:
         return blueprint(self.model, self.fields, self.options, where=WHERE)
 
     def new_model(self) -> CTRModel:
-        """Return a new model; the seed alone decides its start.
+        """Return a new model; the seed alone decides its initial weights.
 
         Raises:
             ValueError: if its weights do not fit the memory of this machine.
@@ -149,7 +149,7 @@ class Recipe:
     def difference(self, config: Mapping[str, Any]) -> str | None:
         """Return where a ``config.json`` differs from this recipe, None if both give the same run.
 
-        Options that change nothing that is learnt may differ.
+        Options that do not change what a run learns may differ.
         """
         rows = config.get("data")
         if not isinstance(rows, dict) or rows.get("fingerprint") != self.data["fingerprint"]:
@@ -205,7 +205,7 @@ def versions() -> dict[str, str]:
 
 
 def _shape_to_json(entry: int | FieldShape) -> Any:
-    """Return a field's shape as plain data: a number where that says it all."""
+    """Return a field's shape as plain data: a number if that suffices."""
     return vars(entry) if isinstance(entry, FieldShape) else int(entry)
 
 

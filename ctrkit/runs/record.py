@@ -33,7 +33,7 @@ from ctrkit.training import (
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a recorded run leaves: the model with its best weights, and how it did."""
+    """The result of a recorded run: the model with its best weights, and its figures."""
 
     model: CTRModel
     result: TrainResult
@@ -67,9 +67,9 @@ def train_run(
         out: the run's folder.
         observers: callbacks that are told about progress.
         command: the command line, for ``config.json``.
-        force: replace a finished run, or one that could go on.
-        resume: go on from the last checkpoint in the folder, where there is one.
-        check_space: refuse what would not fit into memory or on the disk.
+        force: replace a finished run, or one that could resume.
+        resume: continue from the last checkpoint in the folder, if there is one.
+        check_space: refuse jobs that would not fit in memory or on disk.
 
     Raises:
         SpaceError: if more memory or disk is needed than is free.
@@ -97,7 +97,7 @@ def train_run(
 
 
 def check_parts(data: PreparedData) -> None:
-    """Make sure, before any work, that every part of the data that has rows can be measured on.
+    """Check, before any work, that every non-empty part of the data can be evaluated.
 
     Raises:
         ValueError: if there are no training rows, or a part has one class only.
@@ -118,17 +118,17 @@ def recording(
     command: Sequence[str] = (),
     resume: bool = False,
 ) -> Iterator[Recording]:
-    """Write the folder of a run while a block trains its model; only this process may.
+    """Write the folder of a run while a block trains its model, as its only writer.
 
-    The block ends with `Recording.finish`; left before, the run is unfinished.
+    The block ends with `Recording.finish`; without it the run stays unfinished.
 
     Args:
-        out: the run's folder, which is claimed already.
+        out: the run's folder, already claimed.
         recipe: what the run is made of, bound to the rows.
         data: prepared rows, see `check_parts`.
         observers: callbacks that are told about progress.
         command: the command line, for ``config.json``.
-        resume: go on from the last checkpoint in the folder, where there is one.
+        resume: continue from the last checkpoint in the folder, if there is one.
 
     Raises:
         FileExistsError: if another process is writing the folder.
@@ -140,14 +140,14 @@ def recording(
             other = recipe.difference(read_json(out, CONFIG))
             if other is not None:
                 raise ValueError(
-                    f"{out} was begun with {other}; resume with the same options and data, "
-                    "give a new folder, or begin anew with --force"
+                    f"{out} was started with {other}; resume with the same options and data, "
+                    "give a new folder, or start over with --force"
                 )
         else:
             (out / METRICS).unlink(missing_ok=True)  # from here on the run is unfinished
             remove_unfinished(out / CHECKPOINTS)
             save_json(out / CONFIG, {**recipe.to_config(), "command": list(command)})
-        # When going on, too: where a file of it is missing, the run could not be opened.
+        # Also when resuming: without these files the run could not be opened.
         data.encoder.save(out)
         yield Recording(out, data, observers=observers, resume=resume)
 
@@ -157,7 +157,7 @@ class Recording:
 
     Attributes:
         checkpoints: folder for the checkpoints of `Trainer.fit`.
-        resume: whether to go on from the last of them.
+        resume: whether to continue from the last of them.
         observers: those of the caller, and one that keeps ``history.csv`` up to date.
     """
 
@@ -200,7 +200,7 @@ class Recording:
 
 
 class _HistoryWriter(Observer):
-    """Keeps ``history.csv`` up to date while a run goes on."""
+    """Keeps ``history.csv`` up to date during a run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Run: a trained model with the code that encodes its rows, in one folder."""
+"""Run: a trained model with the encoder of its rows, in one folder."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ class Run:
 
     Args:
         folder: what ``ctrkit train`` or `train_run` wrote.
-        device: where to score; ``"auto"`` takes CUDA where there is one.
-        check_space: refuse what would not fit into memory.
+        device: where to score; ``"auto"`` takes CUDA if there is one.
+        check_space: refuse jobs that would not fit in memory.
         models: classes of your own, for a run that was made with one of them. No code is loaded
             because a file of the run names it.
 
     Attributes:
         folder: where the run lies.
         config: ``config.json``, the whole recipe.
-        metrics: ``metrics.json``, what came of it.
+        metrics: ``metrics.json``, its results.
         encoder: raw rows -> ids, with the vocabulary of training.
         model: with its best weights, in eval mode.
 
@@ -102,8 +102,8 @@ class Run:
             check_scoring(f"scoring with run {self.folder}", table_bytes(planned))
         path = part_of(self.folder, CHECKPOINTS, "best.pt")
         if not path.exists():
-            raise FileNotFoundError(f"{self.folder} is no whole run: it has no {path.name}")
-        # Before the model is built: what a stranger's options ask for, the file must hold.
+            raise FileNotFoundError(f"{self.folder} is incomplete: it has no {path.name}")
+        # Before the model is built: the file must hold what a stranger's options ask for.
         weights = load_weights(path, planned)
         model = build_model(recipe.model, recipe.fields, recipe.options, where=f"{where}: model")
         model.load_state_dict(weights)
@@ -144,7 +144,7 @@ class Run:
             for name in columns:
                 if name not in row:
                     raise ValueError(f"row {number} must have column {shown(name)}, got none")
-        # As objects, for a column of whole numbers would become one of floats by a missing one.
+        # As objects: a missing value would make floats of whole numbers.
         cells = {name: pd.Series([row[name] for row in rows], dtype=object) for name in columns}
         return self.score(pd.DataFrame(cells))
 

@@ -1,4 +1,4 @@
-"""SkippedScores: the rows that have no score, put back among those that have one."""
+"""SkippedScores: NaN scores of skipped rows, in their places."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ctrkit.data import SkippedRow, SkippedRows
 
 
 class SkippedScores:
-    """Where rows were skipped while others are scored.
+    """The places of skipped rows among scored ones.
 
     Args:
-        skipped: what counts and lists them.
+        skipped: counts and lists them.
 
     Example:
         >>> from ctrkit.data import SkippedRows

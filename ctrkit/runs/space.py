@@ -1,7 +1,7 @@
 """Estimate memory and disk of training and scoring, and refuse runs that would not fit.
 
-docs/memory.md has the same formulas in words, and what was measured. Everything is asked before
-a table is allocated: of a `blueprint`, whose tensors have sizes and no memory.
+docs/memory.md has the same formulas in words. Estimates use a `blueprint`, whose tensors have sizes
+and no memory, before a table is allocated.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ def check_runs(
     *,
     target_bytes: int = 0,
 ) -> None:
-    """Make sure that models can be trained one after the other, and be kept in memory and files.
+    """Check that models can be trained one after the other, and be kept in memory and files.
 
     Args:
         what: the work, for the message.
         data: prepared rows.
         runs: for each run the model, or its `blueprint`, its options and its folder.
-        target_bytes: size of what a training row has besides ids, values and label.
+        target_bytes: size of a training row's target.
 
     Raises:
         SpaceError: if they need more than is free.
@@ -98,7 +98,7 @@ def check_runs(
 
 
 def check_scoring(what: str, needed: int) -> None:
-    """Make sure that a model can be loaded, or rows be scored.
+    """Check that a model can be loaded, or rows can be scored.
 
     Raises:
         SpaceError: if that needs more memory than is free.
@@ -110,7 +110,7 @@ def check_scoring(what: str, needed: int) -> None:
 def check_fits_memory(
     kind: str | type[CTRModel], cardinalities: Cardinalities, options: Mapping[str, Any]
 ) -> None:
-    """Make sure that the weights of a new model fit the memory of this machine, free or not.
+    """Check that the weights of a new model fit the memory of this machine, free or not.
 
     Raises:
         ValueError: if they do not, or an option is refused.
@@ -130,13 +130,13 @@ def check_fits_memory(
 def training_memory(
     model: CTRModel, config: TrainConfig, *, num_rows: int, row_bytes: int, num_scored: int = 0
 ) -> TrainingMemory:
-    """Return what training a model takes, whose best weights are kept in a file.
+    """Return the memory of training a model whose best weights are kept in a file.
 
     With CUDA the table is made in main memory and then moved, and batch and chunk are the
     device's; they are zero here.
 
     Args:
-        model: on whatever device; ``"meta"`` has sizes without any memory.
+        model: on any device; on ``"meta"`` it takes no memory.
         config: the options of the run.
         num_rows: training rows.
         row_bytes: size of a training row on the disk, its target included.
@@ -157,9 +157,9 @@ def training_memory(
 
 
 def running_disk(model: CTRModel, config: TrainConfig) -> int:
-    """Return the bytes of a run's files: the best weights, and what it can go on from.
+    """Return the bytes of a run's files: the best weights, and what it can resume from.
 
-    One more of the latter is there while it is written.
+    While a checkpoint is written, there is one more.
     """
     net = _weights_bytes(model) - table_bytes(model)
     state = _table_state_bytes(model, config) + 3 * net

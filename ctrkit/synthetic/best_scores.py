@@ -1,4 +1,4 @@
-"""What the true probabilities of generated rows score: the best that a model can reach."""
+"""Scores of the true probabilities of generated rows: the best that a model can reach."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Steps = npt.NDArray[np.uint16]
 
 
 class BestScores(NamedTuple):
-    """What the true probabilities score on some rows; no model can be expected to do better.
+    """Scores of the true probabilities; no model can be expected to do better.
 
     ``auc`` and ``logloss`` are those of the drawn clicks (``auc`` is NaN where all rows have one
     label). ``expected_logloss`` is the mean entropy, which ``logloss`` would be on average.

@@ -30,7 +30,7 @@ OPTIONAL_POSITIVE = (
 )
 
 CHECKPOINT_OPTIONS = ("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints")
-"""Options that do not change what is learnt."""
+"""Options that do not change what a run learns."""
 
 MOST_TABLE_L2 = 1e-2
 TABLE_L2_ROWS = 1600.0
@@ -40,67 +40,73 @@ TABLE_L2_ROWS = 1600.0
 class TrainConfig:
     """Options of one training run.
 
-    The loss of a step is ``BCE + penalty + table_l2 / 2 * ||table||^2 + net_l2 / 2 * ||net||^2``,
-    where the two L2 terms act through the optimizer (their gradients are added, their values are
-    not reported); with adamw they are decoupled from the gradient's statistics. The lazy table
-    optimizer regularises the rows of the batch only. Without a ``table_l2`` it is that of a fixed
-    prior on the vectors, whose weight against the mean loss falls with the number N of training
-    rows: ``min(MOST_TABLE_L2, TABLE_L2_ROWS / N)``. The defaults were chosen on the Criteo and
-    Avazu samples and on generated rows (docs/reproducing.md).
+    The loss of a step is ``BCE + penalty + table_l2 / 2 * ||table||^2 + net_l2 / 2 * ||net||^2``.
+    The optimizer adds the gradients of the two L2 terms; reported losses leave them out. adamw
+    decouples them from the gradient's statistics. The lazy table optimizer regularises only the
+    rows of the batch. The default ``table_l2`` is a fixed prior on the vectors, whose weight
+    falls with the number N of training rows: ``min(MOST_TABLE_L2, TABLE_L2_ROWS / N)``. The
+    defaults were chosen on the Criteo and Avazu samples and on generated rows
+    (docs/reproducing.md).
 
     Raises:
         ValueError: if a value is out of its range or a name is unknown.
         TypeError: if a value has the wrong type.
     """
 
-    epochs: int = option(4, "most passes over the training rows")
+    epochs: int = option(4, "maximum number of passes over the training rows")
     batch_size: int = option(1024, "rows per optimizer step")
     chunk_rows: int | None = option(
-        None, "rows that pass the model at a time; none for what suits device and model"
+        None, "rows that pass the model at a time (default: chosen for device and model)"
     )
-    learning_rate: float = option(2e-3, "step size of the optimizer")
+    learning_rate: float = option(2e-3, "peak learning rate")
     optimizer: str = option("adam", "how weights are updated", choices=OPTIMIZERS)
     table_optimizer: str = option(
         "auto",
-        "dense updates every row, lazy the batch's rows, adagrad those with one number of state",
+        "dense updates all rows, lazy those of the batch, adagrad too, with one number of state",
         choices=TABLE_OPTIMIZERS,
     )
-    table_learning_rate: float | None = option(None, "step size for the table, if another")
+    table_learning_rate: float | None = option(
+        None, "learning rate of the embedding table (default: learning_rate)"
+    )
     table_l2: float | None = option(
-        None, "L2 on the embedding table: half of it times the squared norm; none for the rows' own"
+        None, "L2 on the embedding table (default: scaled to the number of training rows)"
     )
     net_l2: float = option(0.0, "L2 on all other weights")
-    clip_norm: float | None = option(None, "largest norm of the net's gradient")
-    schedule: str = option("cosine", "course of the step size", choices=SCHEDULES)
-    plateau_factor: float = option(0.1, "step size is multiplied by this without improvement")
-    plateau_patience: int = option(1, "validations without a better one before that")
-    plateau_monitor: str | None = option(
-        None, "validation figure that must improve; none for that of monitor", choices=MONITORS
+    clip_norm: float | None = option(
+        None, "clip the norm of the net's gradient to this (default: off)"
     )
-    warmup_steps: int = option(10, "steps in which the step size rises from 0")
-    min_learning_rate: float = option(1e-6, "the schedules do not go below this")
+    schedule: str = option("cosine", "schedule of the learning rate", choices=SCHEDULES)
+    plateau_factor: float = option(0.1, "plateau multiplies the learning rate by this")
+    plateau_patience: int = option(1, "validations without improvement before plateau acts")
+    plateau_monitor: str | None = option(
+        None, "validation figure that plateau watches (default: monitor)", choices=MONITORS
+    )
+    warmup_steps: int = option(10, "steps in which the learning rate rises from 0")
+    min_learning_rate: float = option(1e-6, "lower limit of the schedules")
     validations_per_epoch: int = option(2, "how often the validation rows are scored")
-    validate_every: int | None = option(None, "steps between validations, instead")
-    patience: int = option(4, "validations without a gain of min_gain before stopping")
+    validate_every: int | None = option(
+        None, "steps between validations (default: by validations_per_epoch)"
+    )
+    patience: int = option(4, "stop after this many validations without a gain of min_gain")
     min_gain: float = option(
-        1e-5, "least gain in the figure of monitor that patience counts; any is kept as the best"
+        1e-5, "least gain that patience counts; the best weights are kept at any gain"
     )
     monitor: str = option(
         "auc", "validation figure that chooses the best weights", choices=MONITORS
     )
-    checkpoint_minutes: float = option(
-        10.0, "most minutes between two checkpoints that an interrupted run goes on from"
+    checkpoint_minutes: float = option(10.0, "most minutes between two checkpoints to resume from")
+    checkpoint_steps: int | None = option(
+        None, "most steps between two checkpoints (default: no limit)"
     )
-    checkpoint_steps: int | None = option(None, "steps between two of them, as well")
-    keep_checkpoints: int = option(1, "how many of them are kept while a run goes on")
-    seed: int = option(2021, "seed of the start, the order of rows and dropout")
+    keep_checkpoints: int = option(1, "how many checkpoints to keep during the run")
+    seed: int = option(2021, "seed of initial weights, order of rows and dropout")
     shuffle: str = option(
         "auto",
-        "what is shuffled: single rows, or blocks of them, for rows that do not fit into memory",
+        "shuffle single rows, or blocks of rows that do not fit into memory",
         choices=SHUFFLES,
     )
-    device: str = option("auto", "cpu, cuda, cuda:1 ...; auto takes CUDA where there is one")
-    precision: str = option("float32", "bf16 is autocast", choices=PRECISIONS)
+    device: str = option("auto", "cpu, cuda, cuda:1 ...; auto takes CUDA if there is one")
+    precision: str = option("float32", "bf16 uses autocast", choices=PRECISIONS)
     compile: bool = option(False, "compile the model with torch.compile")
 
     def __post_init__(self) -> None:

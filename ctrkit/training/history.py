@@ -90,7 +90,7 @@ class TrainResult:
         best: the validation record whose weights the model now has (the last one in a run
             without validation rows).
         history: all records.
-        epochs: passes over the training rows, the last one perhaps not whole.
+        epochs: passes over the training rows; the last may be partial.
         steps: optimizer steps.
         seconds: wall time of the run.
         num_parameters: trained numbers of the model.

@@ -100,7 +100,7 @@ class Loop:
         return lambda step: (step - 1) % self.steps_per_epoch + 1 in in_epoch
 
     def train_to_end(self, *, resume: bool) -> TrainResult:
-        """Begin, or go on from the last checkpoint, and train until the run stops."""
+        """Begin, or resume from the last checkpoint, and train until the run stops."""
         if self.checkpoints is not None:
             self._open(self.checkpoints, resume=resume)
         for observer in self.observers:
@@ -126,7 +126,7 @@ class Loop:
         return epochs * self.num_rows + steps * self.config.batch_size
 
     def _open(self, checkpoints: Checkpoints, *, resume: bool) -> None:
-        """Go on from the last checkpoint, or remove what an earlier run has left."""
+        """Resume from the last checkpoint, or remove what an earlier run has left."""
         path = self.ranks.first(checkpoints.newest() if resume else None)
         if path is None:
             checkpoints.clear()
@@ -151,13 +151,13 @@ class Loop:
         except (ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
             raise ValueError(
                 f"{path} must be a checkpoint of this run: {error}; "
-                "go on with the same options, or begin anew"
+                "resume with the same options, or start over"
             ) from error
         if self.stopping.records:
             self.best.check()
 
     def _train_epochs(self) -> str:
-        """Make all steps that are left, and say why there are no more."""
+        """Make all remaining steps, and return why they ended."""
         if self.aim.keep_start and self.valid_rows is not None and not self.stopping.records:
             self._validate()
         if self.step and self._validates_and_stops():
@@ -187,7 +187,7 @@ class Loop:
         return f"all {self.config.epochs} epochs done"
 
     def _validates_and_stops(self) -> bool:
-        """Validate, if that comes after this step, and return whether the run stops after it."""
+        """Validate if due after this step, and return whether the run stops."""
         if not self._is_validated() and self.validation_steps(self.step):
             self._validate()
         return self._is_validated() and self.stopping.stops
@@ -219,7 +219,7 @@ class Loop:
         )
 
     def _recipe(self) -> dict[str, Any]:
-        """Return what a run must have in common with the one that it goes on from."""
+        """Return what a run must have in common with the one that it resumes from."""
         options = to_mapping(self.config)
         for name in CHECKPOINT_OPTIONS:
             del options[name]
@@ -227,7 +227,7 @@ class Loop:
         return {**options, **chosen, "chunk_rows": self.optimize.chunk_rows}
 
     def _state(self) -> dict[str, Any]:
-        """Return all that the steps to come depend on, and what the run has to tell."""
+        """Return all that later steps and reports depend on."""
         now = time.perf_counter()
         return {
             "recipe": self._recipe(),
@@ -277,7 +277,7 @@ class Loop:
         )
 
     def _score_valid(self) -> tuple[Metrics | None, float | None]:
-        """Return the metrics on the validation rows and their criterion, where there are such."""
+        """Return the metrics on the validation rows and their criterion, if any."""
         if self.valid_rows is None:
             return None, None
         logits = score(self.model, self.valid_rows, precision=self.config.precision)
@@ -291,7 +291,7 @@ class Loop:
         if train_loss is not None:
             self._require_finite("loss", train_loss)
         try:
-            # One of several processes must not leave while the others wait for its next answer.
+            # A process must not leave while the others wait for its next answer.
             with self.interruption.at_once() if self.ranks.size == 1 else nullcontext():
                 metrics, criterion = self._score_valid()
         except KeyboardInterrupt:
@@ -356,7 +356,7 @@ class _LossSum:
         return float(loss) if step % self.READ_EVERY == 0 else None
 
     def mean(self) -> tuple[float | None, int]:
-        """Return the mean loss and the number of rows since `clear`; no rows have no mean."""
+        """Return the mean loss, None without rows, and the number of rows since `clear`."""
         return float(self._sum) / self._rows if self._rows else None, self._rows
 
     def clear(self) -> None:

@@ -6,23 +6,23 @@ from ctrkit.training.history import Record
 
 
 class Observer:
-    """Is told about the progress of a run: a progress bar, a TensorBoard writer, a live plot.
+    """Receives the progress of a run: a progress bar, a TensorBoard writer, a live plot.
 
-    Inherit from it to write only the methods that you need; the others do nothing.
+    Subclass it and write only the methods you need; the others do nothing.
     """
 
     def on_start(self, *, total_steps: int, num_rows: int, done_rows: int) -> None:
-        """Say that training begins, for at most `total_steps` steps.
+        """Training begins, for at most `total_steps` steps.
 
-        An epoch has `num_rows` rows. `done_rows` are those that a resumed run has passed before;
-        its earlier validations are told again, next.
+        An epoch has `num_rows` rows. `done_rows` are those that a resumed run has done before; its
+        earlier validations are reported again, next.
         """
 
     def on_step(self, *, step: int, rows: int, loss: float | None) -> None:
-        """Say that a step was made; its loss, in nats per row, is given now and then."""
+        """A step was made; its loss, in nats per row, is given now and then."""
 
     def on_validation(self, record: Record) -> None:
-        """Say that the validation rows were scored."""
+        """The validation rows were scored."""
 
     def on_end(self) -> None:
-        """Say that training ended, well or not."""
+        """Training ended, with or without an error."""

@@ -8,14 +8,13 @@ T = TypeVar("T")
 
 
 class Ranks:
-    """The processes that train a model together. This class is one process alone.
+    """The processes that train a model together. This class is for one process.
 
-    All processes run the same loop. Where it would decide by something of its own (a clock, a
-    signal, a loss), it asks here, so that all decide alike at the same step; otherwise some would
-    wait for the others for ever. Alone, the answer is what was asked, at once and at no cost.
+    All processes run the same loop. Before it decides by a local clock, signal or loss, it asks
+    here, so that all decide alike at the same step; otherwise some would wait for the others
+    forever. For one process, the answer is what it asked with, at no cost.
 
-    A form for several processes overrides every method, and is called by all of them at the same
-    places.
+    A subclass for several processes overrides every method; all of them call it at the same places.
 
     Attributes:
         rank: number of this process, counted from 0.

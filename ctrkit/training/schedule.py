@@ -1,4 +1,4 @@
-"""The course of the step size."""
+"""The schedule of the learning rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ctrkit.training.config import TrainConfig
 
 
 class Schedule:
-    """Sets the step size of several optimizers: warm-up, then constant, plateau or cosine::
+    """Sets the learning rate of several optimizers: warm-up, then constant, plateau or cosine::
 
         rate = peak * min(1, step / warmup_steps) * scale
         scale = 1                                             constant
@@ -42,16 +42,16 @@ class Schedule:
         return {"scale": self.scale, "since_better": self._since_better}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where another schedule of the same config was."""
+        """Continue where another schedule of the same config was."""
         self.scale, self._since_better = state["scale"], state["since_better"]
 
     @property
     def learning_rate(self) -> float:
-        """Present step size of the net (of the table where nothing else is trained)."""
+        """Present learning rate of the net (of the table if nothing else is trained)."""
         return float(self._groups[-1]["lr"])
 
     def before_step(self, step: int) -> None:
-        """Set the step size of step number `step`, which counts from 1."""
+        """Set the learning rate of step number `step`, which counts from 1."""
         config = self.config
         warmup = min(1.0, step / config.warmup_steps) if config.warmup_steps else 1.0
         scale = self.scale
@@ -64,7 +64,7 @@ class Schedule:
             group["lr"] = warmup * max(floor, peak * scale)
 
     def after_validation(self, improved: bool) -> None:
-        """Count validations without a better one; lower the step size if that is the schedule.
+        """Count validations without improvement; lower the learning rate on a plateau.
 
         Args:
             improved: whether the figure that ``plateau_monitor`` names is the best so far.

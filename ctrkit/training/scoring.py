@@ -58,7 +58,7 @@ def _score(model: CTRModel, examples: Examples, precision: str) -> NDArray[np.fl
 
 
 def blocks_of(examples: Examples, block_rows: int = BLOCK_ROWS) -> Iterator[Rows]:
-    """Yield all rows in blocks; mapped memory is let go after each."""
+    """Yield all rows in blocks; release mapped memory after each."""
     ids, values = examples.ids, examples.values
     block_rows = min(block_rows, max(1, BLOCK_IDS // max(1, math.prod(ids.shape[1:]))))
     for start in range(0, len(ids), block_rows):
@@ -95,7 +95,7 @@ def score_stream(
 
     Args:
         model: the model, on one device.
-        blocks: rows in order; labels and targets are not looked at.
+        blocks: rows in order; labels and targets are ignored.
         precision: ``"float32"`` or ``"bf16"``.
         num_workers: threads on a processor; None for as many as PyTorch uses.
 
@@ -125,8 +125,8 @@ def score_stream(
     some = list(islice(chunks, at_once))
     with freed_memory_kept():
         while some:
-            # Entered for each of these, so that the caller's loop over them runs as it always
-            # does; the threads last, because they must be done before the mode is put back.
+            # Entered for each of these, so that the caller's loop over them runs as usual; the
+            # threads last, because they must end before the mode is restored.
             with (
                 memory_errors(),
                 eval_mode(model),
@@ -158,7 +158,7 @@ def autocast(device: torch.device, precision: str) -> Any:
 
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return ``1 / (1 + exp(-logits))`` in float64, which keeps apart what float32 would merge."""
+    """Return ``1 / (1 + exp(-logits))`` in float64; float32 would merge high ones into ties."""
     wide = logits.astype(np.float64)
     return np.exp(-np.logaddexp(0.0, -wide))
 

@@ -28,7 +28,7 @@ def check_state(
     last_step: int,
     figures: Mapping[str, bool],
 ) -> None:
-    """Make sure that a run with this recipe, model and optimizers can go on from a state.
+    """Check that a run with this recipe, model and optimizers can resume from a state.
 
     Args:
         state: what a checkpoint holds.
@@ -73,14 +73,14 @@ def optimizer_state(
     saved: Mapping[str, Any],
     copy: Callable[[Tensor], Tensor],
 ) -> dict[str, Any]:
-    """Return what `optimizer` loads to go on from a saved state that was checked.
+    """Return what `optimizer` loads to resume from a saved state that was checked.
 
-    Its options are its own, but for the learning rate, which changes from step to step.
+    It keeps its own options, except for the learning rate, which changes from step to step.
 
     Args:
-        optimizer: what is to go on.
+        optimizer: what resumes.
         saved: its state in the checkpoint.
-        copy: copies a tensor to memory of its own: what is loaded is the mapped file.
+        copy: copies a tensor, which is mapped from the file.
     """
     groups = optimizer.state_dict()["param_groups"]
     for ours, theirs in zip(groups, saved["param_groups"], strict=True):
@@ -93,7 +93,7 @@ def optimizer_state(
 
 
 def _check_recipe(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-    # A run that was begun before there was an option had what is now its default.
+    # A run from before an option existed had what is now its default.
     theirs = {**to_mapping(TrainConfig()), **theirs}
     for name, value in ours.items():
         if theirs.get(name) != value:

@@ -24,7 +24,7 @@ class TrainStep:
     """Makes a model's optimizers and steps them, batch by batch.
 
     The rows of a batch pass in chunks that fit the processor's cache: the gradient is that of the
-    whole batch, and what is kept for it is bounded by a chunk. A loss is a mean over rows and terms
+    whole batch, while memory is bounded by a chunk. A loss is a mean over rows and terms
     of the weights alone, so that the chunks' losses, weighted by their rows, add up to it.
 
     Args:
@@ -51,10 +51,10 @@ class TrainStep:
 
     @contextmanager
     def at_full_speed(self) -> Iterator[None]:
-        """Set the process up for many steps, and back after the block.
+        """Set the process up for many steps, and restore it after the block.
 
-        Inside, where a batch has a chunk for every thread of PyTorch, each thread passes chunks
-        by itself, instead of a part of every operation. A chunk's gradient is then computed by
+        If a batch has a chunk for every thread of PyTorch, each thread computes whole chunks
+        instead of a part of every operation. A chunk's gradient is then computed by
         one thread and the chunks are added up in their order, so that the sum has the same bits
         for any such number of threads.
         """
@@ -93,7 +93,7 @@ class TrainStep:
                 if gradient.is_sparse:
                     sparse.setdefault(parameter, []).append(gradient)
                 elif parameter.grad is None:
-                    # Two parameters may be given one tensor, in whatever layout.
+                    # Two parameters may get the same tensor, in any layout.
                     parameter.grad = gradient.clone(memory_format=torch.contiguous_format)
                 else:
                     parameter.grad += gradient
@@ -113,7 +113,8 @@ class TrainStep:
             return map(work, chunks, seeds)
         first = []
         if self._in_turn is None:
-            # All threads share PyTorch's own generator, and would get its numbers in no order.
+            # All threads share PyTorch's own generator, and would get its numbers in no fixed
+            # order.
             before = torch.get_rng_state()
             first = [self._pool.submit(work, chunks.pop(0), seeds.pop(0)).result()]
             self._in_turn = not torch.equal(before, torch.get_rng_state())
@@ -135,18 +136,18 @@ def _has_batch_norm(model: nn.Module) -> bool:
 
 
 def rows_of_chunk(model: CTRModel, config: TrainConfig, device: torch.device) -> int:
-    """Return how many rows pass at a time: as configured, or without a change of what is learnt."""
+    """Return how many rows pass at a time: as configured, or as many as change no result."""
     # A batch norm's statistics are those of the rows that pass it together.
     suitable = config.batch_size if _has_batch_norm(model) else chunk_rows(device)
     return config.chunk_rows or suitable
 
 
 def chunks_at_once(config: TrainConfig, rows: int, device: torch.device) -> int | None:
-    """Return how many chunks of so many rows pass side by side, a thread each; None for no such.
+    """Return how many chunks of so many rows run in parallel, a thread each; None for none.
 
     A batch must have a chunk for every thread of PyTorch.
     """
-    # torch.compile has guards and threads of its own, which are not made for this.
+    # torch.compile has its own guards and threads, which do not support this.
     if device.type != "cpu" or config.compile:
         return None
     threads = torch.get_num_threads()

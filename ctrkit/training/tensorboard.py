@@ -29,7 +29,7 @@ class TensorBoardWriter(Observer):
         self._writer = SummaryWriter(str(folder))
 
     def on_step(self, *, step: int, rows: int, loss: float | None) -> None:
-        """Write the loss where it was read."""
+        """Write the loss, if given."""
         del rows
         if loss is not None:
             self._writer.add_scalar("train/loss", loss, step)

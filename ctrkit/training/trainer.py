@@ -73,9 +73,9 @@ class Trainer:
             valid: rows that choose the best weights and the moment to stop; without them the run
                 lasts all its epochs and the last weights stay.
             checkpoints: folder for ``best.pt``, for ``last.pt`` at the end, and until then for
-                the checkpoints that a run can go on from (``config.checkpoint_minutes``); without
-                it the best weights are kept in memory, and there is nothing to go on from.
-            resume: go on from the last checkpoint in that folder, if there is one; the result is
+                the checkpoints that a run can resume from (``config.checkpoint_minutes``); without
+                it the best weights are kept in memory, and there is nothing to resume from.
+            resume: continue from the last checkpoint in that folder, if there is one; the result is
                 that of a run without interruption, on a processor bit for bit.
             loss: what to minimise on a batch, a mean over its rows and terms of the weights alone
                 (a batch passes in chunks, see ``config.chunk_rows``); ``model.calculate_loss`` if
@@ -90,7 +90,7 @@ class Trainer:
             TypeError: if ids, labels, values or targets are arrays of a wrong type.
             ValueError: if there are no rows, training or validation rows have one class only, an
                 id is out of range, a label is neither 0 nor 1, a value is not finite, there is
-                not a target for each row, or the checkpoint to go on from is damaged, or of other
+                not a target for each row, or the checkpoint to resume from is damaged, or of other
                 rows, options or weights.
             MemoryError: if the memory does not suffice.
             FloatingPointError: if the loss is not finite; names step, step size and checkpoint.
@@ -113,7 +113,7 @@ class Trainer:
 
 
 def check_rows(train: Examples, valid: Examples | None) -> None:
-    """Make sure, before any work, that rows can be trained on and chosen by.
+    """Check, before any work, that rows can be trained on and validated on.
 
     Raises:
         TypeError: if an array is of a wrong type.
@@ -136,7 +136,7 @@ def check_classes(what: str, rows: Examples) -> None:
     if not 0 < num_clicks < num_rows:
         raise ValueError(
             f"{what} need both classes, got {num_clicks} clicks in {num_rows} rows; "
-            "split the log otherwise"
+            "split the log differently"
         )
 
 

@@ -85,7 +85,7 @@ def test_memory_that_is_used_up_is_said_in_one_line(error):
 def test_an_error_that_no_input_should_cause_asks_for_a_report():
     said = one_line(KeyError("x"))
     assert said == (
-        "KeyError: 'x'. This is a fault of ctrkit: please report it with what --traceback shows"
+        "KeyError: 'x'. This is a bug in ctrkit: please report it with what --traceback shows"
     )
 
 

@@ -101,7 +101,7 @@ def test_mistakes(run, tmp_path, capsys):
     out = ["--out", str(tmp_path / "new")]
     like = ["--like", str(run)]
     assert "or --like RUN for those of a run" in error_of(["train", *out], capsys)
-    assert "leave --config away" in error_of(["train", *like, "--config", "x.toml", *out], capsys)
+    assert "drop --config" in error_of(["train", *like, "--config", "x.toml", *out], capsys)
     assert "is no finished run" in error_of(["train", "--like", str(run.parent), *out], capsys)
     shutil.copytree(run, tmp_path / "old", ignore=lambda *_: ["data"])
     path = tmp_path / "old" / "config.json"

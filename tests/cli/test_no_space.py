@@ -47,7 +47,7 @@ def test_prepare_is_refused_without_room_and_writes_nothing(log, tmp_path, no_di
     words = ["prepare", str(log), "--format", "criteo", "--out", str(tmp_path / "data")]
     said = error_of(words, capsys)
     assert "error: preparing about 2,000 rows needs about 0.00051 GB on the disk of" in said
-    assert "1e-06 GB are free; make room, or name another folder; or take the risk" in said
+    assert "1e-06 GB are free; make room, or name another folder; or skip this check" in said
     assert list(tmp_path.iterdir()) == []
     assert main([*words, "--no-check-space"]) == 0
     options = json.loads((tmp_path / "data" / "schema.json").read_text())["prepared"]["options"]

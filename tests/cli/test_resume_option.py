@@ -72,7 +72,7 @@ def test_a_run_of_a_version_without_an_option_goes_on(data, tmp_path, capsys):
     del config["train"]["min_gain"]
     write_json(tmp_path / "run" / "config.json", config)
     message = error_of([*words, "--resume", "--min-gain", "0.1"], capsys)
-    assert "was begun with train min_gain 1e-05, not 0.1" in message
+    assert "was started with train min_gain 1e-05, not 0.1" in message
     assert main([*words, "--resume"]) == 0
 
 
@@ -96,10 +96,10 @@ def test_train_goes_on_after_a_signal(data, tmp_path, capsys):
         assert main([*words, *run]) == 128 + signal.SIGTERM
     *_, said, command = capsys.readouterr().err.splitlines()
     assert "interrupted after step 13" in said
-    assert said.endswith("; go on with")
+    assert said.endswith("; resume with")
     assert command.split() == ["ctrkit", *words, *run, "--resume"]
 
-    assert "holds an unfinished run with a checkpoint; go on with --resume" in error_of(
+    assert "holds an unfinished run with a checkpoint; continue with --resume" in error_of(
         [*words, *run], capsys
     )
     assert "train epochs 2, not 3; resume with the same options" in error_of(
@@ -130,7 +130,7 @@ def test_other_rows_are_not_trained_on_further(data, tmp_path, capsys):
     generate(tmp_path / "other.txt", rows=500, seed=2)
     other = prepare(tmp_path / "other.txt", format="criteo", out=tmp_path / "other").path
     message = error_of(["train", str(other), *words, "--resume"], capsys)
-    assert f"was begun with other rows than those of {other}" in message
+    assert f"was started with other rows than those of {other}" in message
 
 
 @pytest.mark.parametrize("lost", ["schema.json", "vocabularies/*"])
@@ -152,7 +152,7 @@ def test_a_run_that_lost_its_best_weights_does_not_train_in_vain(data, tmp_path,
         assert main(words) == 128 + signal.SIGTERM
     (out / "checkpoints" / "best.pt").unlink()
     message = error_of([*words, "--resume"], capsys)
-    assert "best.pt does not exist, but the run has been validated; begin it anew" in message
+    assert "best.pt does not exist, but the run has been validated; start it over" in message
 
 
 DISTILL = ["--teacher", "crossnet", *SMALL, "--epochs", "1"]

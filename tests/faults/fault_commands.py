@@ -262,7 +262,7 @@ def _run_phase(run: Path) -> str:
 
 
 def _check_run(run: Path) -> None:
-    """Make sure that what a killed run has left is whole, file by file, and not served."""
+    """Check that what a killed run has left is whole, file by file, and not served."""
     if not run.exists():
         return
     for path in run.rglob("*"):

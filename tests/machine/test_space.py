@@ -22,7 +22,7 @@ def disk(monkeypatch):
 
 def test_memory_is_refused_where_more_is_needed_than_free():
     said = (
-        "training needs about 3.1 GB of memory, 2.0 GB are free; take less; or take the risk "
+        "training needs about 3.1 GB of memory, 2.0 GB are free; take less; or skip this check "
         "with check_space false (--no-check-space)"
     )
     with pytest.raises(SpaceError, match=f"^{re.escape(said)}$"):

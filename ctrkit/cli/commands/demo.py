@@ -46,7 +46,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         type=whole_number,
         default=2021,
         metavar="N",
-        help="of log and runs (default: 2021)",
+        help="seed of log and runs (default: 2021)",
     )
 
 
@@ -101,7 +101,7 @@ def _train(data: PreparedData, out: Path, seed: int) -> None:
 
 
 def _distil(data: PreparedData, out: Path, seed: int) -> None:
-    show("\n5. ctrkit distill: a small DAGFM learns EulerNet's logits, then goes on alone")
+    show("\n5. ctrkit distill: a small DAGFM learns EulerNet's logits, then fine-tunes alone")
     distilled = distill_run(
         data,
         teacher=[out / "eulernet"],
@@ -119,7 +119,7 @@ def _distil(data: PreparedData, out: Path, seed: int) -> None:
 
 
 def _predict(raw: Path, out: Path) -> None:
-    show("\n6. ctrkit predict: click probabilities of raw rows, by the run folder alone")
+    show("\n6. ctrkit predict: click probabilities of raw rows, from the run folder alone")
     sample = out / "new_rows.txt"
     with raw.open(encoding="ascii") as source:
         sample.write_text("".join(line for line, _ in zip(source, range(5), strict=False)))
@@ -132,7 +132,7 @@ def _predict(raw: Path, out: Path) -> None:
 
 
 def claim_demo(out: Path) -> None:
-    """Make the demo's folder, or take the one that an earlier demo has marked as its own.
+    """Make the demo's folder, or reuse that of an earlier demo.
 
     Raises:
         FileExistsError: if the folder holds something else.

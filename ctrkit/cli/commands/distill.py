@@ -45,10 +45,16 @@ def add_to(parser: Parser) -> None:
         "--out", type=folder_path, required=True, metavar="RUN", help="folder to write"
     )
     parser.add_argument(
-        "--config", type=path, metavar="FILE", help="settings in TOML for the student, under flags"
+        "--config",
+        type=path,
+        metavar="FILE",
+        help="settings of the student in TOML; flags override",
     )
     parser.add_argument(
-        "--teacher-config", type=path, metavar="FILE", help="settings for a teacher to train"
+        "--teacher-config",
+        type=path,
+        metavar="FILE",
+        help="settings of a teacher to train, in TOML",
     )
     parser.add_argument(
         "--alone",
@@ -59,7 +65,7 @@ def add_to(parser: Parser) -> None:
     parser.add_argument(
         "--restart",
         choices=PHASES,
-        help="do this phase anew, and those built on it (default: keep finished ones)",
+        help="repeat this phase and those built on it (default: keep finished ones)",
     )
     add_resume(parser)
     add_allow_code(parser)
@@ -120,7 +126,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def teacher_of(arguments: argparse.Namespace, train: TrainConfig) -> Recipe | Sequence[str | Path]:
-    """Return the runs that were named, or the model that is to be trained; a folder is a run.
+    """Return the runs that were named, or the model to train; a folder is a run.
 
     Raises:
         FileNotFoundError: if a teacher is neither a finished run nor a model.

@@ -39,7 +39,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "--on", choices=SPLITS, help="which rows of the prepared folder (default: test)"
     )
     parser.add_argument(
-        "--json", type=file_path, metavar="FILE", help="write the figures as well; - for stdout"
+        "--json", type=file_path, metavar="FILE", help="also write the figures; - for stdout"
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
     add_allow_code(parser)

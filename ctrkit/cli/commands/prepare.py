@@ -22,7 +22,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prepare, and show what came of it."""
+    """Prepare, and show the result."""
     # A settings file may serve training too; its other sections are train's to check.
     settings = read_settings(arguments.config, ["data", "model", "train"])
     config = collect({"data": PrepareConfig}, arguments, settings)["data"]

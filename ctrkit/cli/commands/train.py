@@ -34,16 +34,18 @@ def add_to(parser: Parser) -> None:
         "--out", type=folder_path, required=True, metavar="RUN", help="folder to write"
     )
     parser.add_argument("--model", metavar="NAME", help=f"{MODEL_NAMES} (default: {DEFAULT_MODEL})")
-    parser.add_argument("--config", type=path, metavar="FILE", help="settings in TOML, under flags")
+    parser.add_argument(
+        "--config", type=path, metavar="FILE", help="settings in TOML; flags override"
+    )
     parser.add_argument(
         "--like",
         type=path,
         metavar="RUN",
-        help="repeat a run: its settings under flags, and its rows where no others are given",
+        help="repeat a run with its settings and rows; flags and inputs override",
     )
     add_resume(parser)
     add_allow_code(parser)
-    parser.add_argument("--tensorboard", action="store_true", help="write RUN/tensorboard as well")
+    parser.add_argument("--tensorboard", action="store_true", help="also write RUN/tensorboard")
     add_options(parser, "training", TrainConfig, common=COMMON)
     add_raw_files(parser)
     add_model_options(parser, "--model", DEFAULT_MODEL)

@@ -1,7 +1,7 @@
 """The one rule for numbers in cells, and whole columns of them.
 
 A number is ASCII, and spelt in full: an optional sign, digits with at most one point before,
-between or behind them, and an optional exponent::
+between or after them, and an optional exponent::
 
     [+-] (digits [. [digits]] | . digits) [(e|E) [+-] digits]
 
@@ -56,13 +56,13 @@ def is_number(text: str) -> bool:
 
 
 def numbers_of(tokens: Tokens) -> tuple[Numbers, IsBad]:
-    """Return the numbers that texts spell, NaN where there is none, and which texts are wrong.
+    """Return the numbers that texts spell, NaN if missing, and which texts are wrong.
 
     The empty text is a missing number, and not wrong.
     """
     texts = tokens.encoded()
-    # Texts of these characters alone are numbers for Python just where they match NUMBER, which
-    # takes twice as long to find out.
+    # Python reads texts of these characters exactly if they match NUMBER, whose check takes twice
+    # as long.
     is_plain = not b"".join(texts).translate(None, _CHARACTERS)
     numbers = np.array(list(map(_plain_number if is_plain else _number, texts)), dtype=np.float64)
     return numbers, ~np.isfinite(numbers) & (tokens.keys != MISSING_KEY)
@@ -93,7 +93,7 @@ def whole_numbers_of(tokens: Tokens) -> tuple[Whole, IsBad]:
 
 def _long_whole_number(text: bytes) -> int:
     digits = text.lstrip(b"+-").lstrip(b"0")
-    # Python reads no number of thousands of digits.
+    # Python refuses numbers of thousands of digits.
     size = min(int(digits or b"0"), LARGEST_WHOLE) if len(digits) < 20 else LARGEST_WHOLE
     return -size if text.startswith(b"-") else size
 
@@ -101,7 +101,7 @@ def _long_whole_number(text: bytes) -> int:
 def _short_whole_numbers(keys: Keys) -> tuple[Whole, IsBad]:
     """Do the same for texts of at most eight bytes, by whole arrays.
 
-    There is a number or so in every row, too many for a loop in Python.
+    There are too many numbers for a loop in Python.
     """
     characters = keys.astype("<u8").view(np.uint8).reshape(-1, 8)
     digits = characters - np.uint8(ord("0"))  # wraps around below "0"

@@ -43,10 +43,9 @@ def seconds_of(tokens: Tokens, time_format: str) -> tuple[Whole, IsBad]:
 
 
 def _allowed(time_format: str) -> re.Pattern[str]:
-    """Return what a text must match before the library sees it.
+    """Return a pattern that a text must match before the library parses it.
 
-    It would take "now" and "today", which are another time on every day, spaces around the text,
-    and digits of other scripts.
+    The library would accept "now" and "today", surrounding spaces, and digits of other scripts.
     """
     # A pattern may hold characters of its own, such as those for year, month and day.
     others = re.escape("".join(sorted({c for c in time_format if not c.isascii()})))

@@ -93,10 +93,10 @@ def _load(words: Keys, starts: Integers) -> Keys:
 def _gathered(
     data: npt.NDArray[np.uint8], starts: Integers, lengths: Integers
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Return pieces of some bytes one after the other, and where each of them ends."""
+    """Return pieces of some bytes one after the other, and their ends."""
     ends = np.cumsum(lengths, dtype=np.int64)
     gathered = np.empty(ends[-1] if len(ends) else 0, dtype=np.uint8)
-    # Some at a time, for the index of a byte takes eight.
+    # Some at a time, because the index of a byte takes eight bytes.
     cuts = np.searchsorted(ends, np.arange(0, len(gathered), _GATHERED_BYTES))
     for first, last in pairwise(np.unique([*cuts, len(ends)]).tolist()):
         start, end = ends[first] - lengths[first], ends[last - 1]
@@ -107,7 +107,7 @@ def _gathered(
 
 
 def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Return parts one after the other, and forget them, for they may be large."""
+    """Return parts one after the other, and forget them: they may be large."""
     joined = np.concatenate(parts)
     parts.clear()
     return joined
@@ -164,7 +164,7 @@ class Tokens:
 
     @classmethod
     def from_terminated(cls, content: bytes) -> Tokens:
-        """Return the tokens of UTF-8 texts, each with a zero byte behind it."""
+        """Return the tokens of UTF-8 texts, each followed by a zero byte."""
         padding = -len(content) % _WORD_BYTES + _WORD_BYTES
         words = np.frombuffer(content + bytes(padding), dtype="<u8")
         ends = np.flatnonzero(words.view(np.uint8)[: len(content)] == 0)
@@ -185,7 +185,7 @@ class Tokens:
 
     @classmethod
     def concatenated(cls, pieces: Iterable[Tokens]) -> Tokens:
-        """Return tokens one after the other; takes the pieces as they come."""
+        """Return tokens one after the other."""
         keys = [np.empty(0, dtype=np.uint64)]
         long_at = [np.empty(0, dtype=np.int32)]
         ends = [np.empty(0, dtype=np.int64)]
@@ -216,7 +216,7 @@ class Tokens:
         return lengths
 
     def terminated(self) -> npt.NDArray[np.uint8]:
-        """Return the UTF-8 texts one after the other, each with a zero byte behind it."""
+        """Return the UTF-8 texts one after the other, each followed by a zero byte."""
         sizes = self.lengths() + 1
         is_long = np.zeros(len(self), dtype=np.bool_)
         is_long[self.long_at] = True

@@ -1,4 +1,4 @@
-"""`Encoder`: rows of a log into ids and values, the same for training and for serving."""
+"""`Encoder`: rows of a log into ids and values, for training and for new rows."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Encoder:
 
     @functools.cached_property
     def cardinalities(self) -> tuple[int | FieldShape, ...]:
-        """What a model must know of each field; a plain number where that is all."""
+        """What a model must know of each field; a plain number if that suffices."""
         position = {field.name: index for index, field in enumerate(self._fields)}
         found: list[int | FieldShape] = []
         for field in self._fields:
@@ -194,7 +194,7 @@ class Encoder:
         ids = np.empty((num_rows, sum(t.shape[1] for t, _ in tables)), dtype=np.int32)
         num_values = self.num_values
         values = np.empty((num_rows, num_values), dtype=np.float32) if num_values else None
-        # Rows by the thousand, so that the piece of the matrix stays in the cache.
+        # A thousand rows at a time, so that the piece of the matrix stays in the cache.
         for start in range(0, num_rows, _GATHER_ROWS):
             rows = slice(start, start + _GATHER_ROWS)
             slot = value = 0
@@ -268,8 +268,8 @@ class Encoder:
         Each file is whole or not there, ``schema.json`` is the last.
 
         Args:
-            folder: where to; made where it does not exist.
-            extra: what else ``schema.json`` shall hold.
+            folder: where to write; made if missing.
+            extra: further content of ``schema.json``.
 
         Raises:
             ValueError: if a statistic is not finite.
@@ -342,7 +342,7 @@ def check_columns(block: Block, needed: Sequence[str]) -> None:
 def check_header(block: Block, known: Sequence[str]) -> None:
     """Raise ``ValueError`` if the first line of a text names no column that is known.
 
-    It is then of another format, and what stands there is a row, which no message should show.
+    The file then has another format, and the line is a row, which no message should show.
     """
     if block.unit == "line" and not set(known) & set(block.columns):
         begin = shortened(", ".join(known[:8]), MAX_LISTED) + ", ..." * (len(known) > 8)
@@ -364,7 +364,7 @@ def read_schema_file(folder: Path) -> dict[str, Any]:
         plain = load_json(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{folder} holds no {SCHEMA_FILE}: it is not prepared data, or not whole"
+            f"{folder} holds no {SCHEMA_FILE}: it is not prepared data, or incomplete"
         ) from error
     if "format_version" not in plain:
         raise ValueError(f"{path} is damaged: it must hold a format_version")
@@ -372,7 +372,7 @@ def read_schema_file(folder: Path) -> dict[str, Any]:
 
 
 def entry_of(plain: Any, *keys: str, where: Path, kind: type[T]) -> T:
-    """Return what lies under nested keys in the content of a file.
+    """Return the entry under nested keys in the content of a file.
 
     Raises:
         ValueError: if a key is missing or the value is of another type, naming the file.

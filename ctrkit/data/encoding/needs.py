@@ -21,5 +21,5 @@ def needs_statistics(field: ModelField) -> bool:
 
 
 def needed_columns(schema: Schema) -> tuple[str, ...]:
-    """Return the columns, label apart, without which rows cannot be encoded."""
+    """Return the columns, except the label, that encoding needs."""
     return tuple(dict.fromkeys(field.source.name for field in schema.model_fields))

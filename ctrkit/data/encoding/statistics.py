@@ -1,4 +1,4 @@
-"""What a numeric field learns of the training rows, and the value that a number becomes."""
+"""Statistics of a numeric field on the training rows, and how they scale a number."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ so that it is summed instead."""
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a numeric field needs to know of the training rows.
+    """Mean and deviation of a numeric field on the training rows.
 
     Args:
         mean: of the training rows.
@@ -60,7 +60,7 @@ def fit_statistics(pieces: Callable[[], Iterator[Counted]]) -> Statistics:
 
     Args:
         pieces: returns the numbers, NaN where missing, with how often each occurs in training,
-            maybe never; piece by piece, as all do not fit into memory. It is called repeatedly.
+            maybe never; in pieces that fit into memory. It is called repeatedly.
 
     Example:
         >>> fit_statistics(lambda: iter([(np.array([1.0, 5.0, np.nan]), np.array([1, 1, 7]))]))
@@ -95,7 +95,7 @@ def fit_statistics(pieces: Callable[[], Iterator[Counted]]) -> Statistics:
 
 
 def _range_of(pieces: Iterator[Counted]) -> tuple[float, float]:
-    """Return the smallest and the largest number that occurs; the other way round for none."""
+    """Return the smallest and the largest number that occurs; swapped if there is none."""
     low, high = math.inf, -math.inf
     for numbers, counts in pieces:
         occurring = numbers[(counts > 0) & np.isfinite(numbers)]

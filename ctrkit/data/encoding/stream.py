@@ -1,4 +1,4 @@
-"""`read_rows`: raw rows, as they come, encoded chunk by chunk."""
+"""`read_rows`: raw rows, encoded chunk by chunk."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def read_rows(
 ) -> Generator[Rows, None, None]:
     """Return raw rows in their order, encoded, in chunks of bounded size.
 
-    Blocks are encoded by threads, as many ahead as there are threads. Close the generator where
-    it is left early, and they end at once.
+    Threads encode blocks, as many ahead as there are threads. Close the generator to stop them
+    early.
 
     Args:
         source: path of a file, list of paths, or a DataFrame; written as the schema says;
@@ -48,8 +48,8 @@ def read_rows(
         chunk_rows: rows of a chunk, at most.
         format: see `ctrkit.data.PrepareConfig`; Parquet is recognised by its content.
         num_workers: threads; None for one per processor, at most 8. No row depends on it.
-        on_skipped: leave out rows that cannot be read, and call this with them, before any good
-            row that comes after them is returned; None to raise an error.
+        on_skipped: skip rows that cannot be read, and call this with them before later good rows
+            are returned; None to raise an error.
 
     Raises:
         FileNotFoundError: if a file does not exist.
@@ -97,7 +97,7 @@ def _chunks(
 def _read(
     block: Block, encode: Callable[[Block], Rows], *, skip: bool
 ) -> tuple[Rows | None, list[SkippedRow], npt.NDArray[np.int64]]:
-    """Return the good rows of a block, the bad ones, and how many of the former precede each."""
+    """Return the good rows of a block, the bad ones, and how many good rows precede each."""
     skipped: list[SkippedRow] = []
     none = np.empty(0, dtype=np.int64)
     if not skip:

@@ -1,4 +1,4 @@
-"""Categories and their ids: `Vocabulary`, and how one is fitted without holding all categories."""
+"""Categories and their ids: `Vocabulary`, fitted without holding all categories in memory."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _tokens_of_lines(lines: bytes) -> Tokens:
     lines.decode()
     plain = lines.replace(b"\n", b"\0")
     if b"\\" in lines:
-        # A byte that no text holds, so that "\\\\n" is a backslash and an n.
+        # A byte that is in no text, so that "\\\\n" is a backslash and an n.
         plain = plain.replace(b"\\\\", b"\xff")
         for character, escape in _ESCAPES[1:]:
             plain = plain.replace(escape, character)
@@ -183,7 +183,7 @@ def by_frequency(tokens: Tokens, counts: npt.NDArray[np.int64]) -> npt.NDArray[n
     groups = -counts
     tied = order.copy()
     number = 0
-    # Sort by eight bytes at a time what is the same so far.
+    # Sort ties by the next eight bytes.
     while len(tied) > _FEW:
         words = tokens.word(number, order[tied])
         inner = np.lexsort((words, groups[tied]))

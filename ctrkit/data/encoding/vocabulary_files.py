@@ -23,7 +23,7 @@ _PIECE_BYTES = 1 << 20
 
 def file_names(schema: Schema) -> dict[str, str]:
     """Return the name of the file of every field, by the name of the field."""
-    # A number, because names that differ may look the same once they fit a file name.
+    # A number, because different names may become the same file name.
     return {
         field.name: f"{index:03d}_{re.sub(r'[^A-Za-z0-9_-]', '_', field.name)[:80]}.txt"
         for index, field in enumerate(schema.model_fields)
@@ -83,7 +83,7 @@ def read_vocabulary(path: Path, size: Any, checksum: str) -> Vocabulary:
     try:
         check_is_file(path)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{error}, the folder is not whole") from error
+        raise FileNotFoundError(f"{error}, the folder is incomplete") from error
     num_lines = crc32 = 0
     with path.open("rb") as file:
         for piece in _whole_lines(file, path):
@@ -93,15 +93,14 @@ def read_vocabulary(path: Path, size: Any, checksum: str) -> Vocabulary:
             raise ValueError(f"{path} must hold {shown(size)} categories, got {num_lines}")
         if hex_crc32(crc32) != checksum:
             raise ValueError(
-                f"{path} is damaged: it is not what was written, as its checksum shows; copy it "
-                "again, or make the folder anew"
+                f"{path} is damaged: its checksum differs; copy it again, or make the folder again"
             )
         file.seek(0)
         return Vocabulary.from_pieces(_whole_lines(file, path), where=str(path))
 
 
 def _whole_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
-    """Yield whole lines, about a MiB at a time; at last what has no line end, if there is such."""
+    """Yield whole lines, about a MiB at a time, and a last line without an end, if any."""
     carry = b""
     while piece := file.read(_PIECE_BYTES):
         piece = carry + piece

@@ -1,4 +1,4 @@
-"""The options of a preparation, and what it tells of its progress."""
+"""The options of a preparation, and its progress."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ReadConfig:
     """
 
     bad_rows: str = option(
-        "error", "rows that cannot be read: fail, leave them out, or at most N", choices=BAD_ROWS
+        "error", "rows that cannot be read: stop, skip them, or skip at most N", choices=BAD_ROWS
     )
 
     def __post_init__(self) -> None:
@@ -37,24 +37,24 @@ class PrepareConfig(ReadConfig):
     """
 
     format: str | None = option(
-        None, "how the log is written; told from the file's name if not given", choices=FORMATS
+        None, "format of the log (default: by the file's name)", choices=FORMATS
     )
-    label: str | None = option(None, "name of the label column, if another than the schema's")
+    label: str | None = option(None, "name of the label column (default: the schema's)")
     split: str = option("random", "how rows become train, valid and test", choices=SPLITS)
-    fractions: tuple[float, ...] = option((0.8, 0.1, 0.1), "of train, valid and test")
-    seed: int = option(2021, "of the random split")
+    fractions: tuple[float, ...] = option((0.8, 0.1, 0.1), "shares of train, valid and test")
+    seed: int = option(2021, "seed of the random split")
     vocabulary_from: str = option(
         "train",
         "rows whose categories are counted; 'all' is the papers' protocol, and leaks",
         choices=COUNTED_ROWS,
     )
     min_count: int | None = option(
-        None, "categories seen less often share one id; for fields without a threshold of their own"
+        None, "rarer categories share one id; a field's own wins (default: the schema's)"
     )
-    time_column: str | None = option(None, "column that split 'time' goes by")
-    force: bool = option(False, "replace an existing folder of other data")
-    check_space: bool = option(True, "refuse what would not fit into memory or on the disk")
-    num_workers: int | None = option(None, "threads; one per processor, at most 8, if not given")
+    time_column: str | None = option(None, "column of split 'time' (default: the timestamp)")
+    force: bool = option(False, "replace an existing folder")
+    check_space: bool = option(True, "refuse jobs that would not fit in memory or on disk")
+    num_workers: int | None = option(None, "threads (default: one per processor, at most 8)")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,7 +80,7 @@ class PrepareConfig(ReadConfig):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a preparation has come.
+    """Progress of a preparation.
 
     Args:
         stage: ``"read"``, ``"count"`` or ``"write"``, in this order.

@@ -1,7 +1,7 @@
 """The three passes of a preparation: read the log once, count, encode.
 
 1. `read_block`: a block of text is parsed once. Every column becomes codes, which say for each row
-   which of the block's distinct cells it holds, and those distinct cells. Both are put aside.
+   which of the block's distinct cells it holds, and those distinct cells. Both go to a file.
 2. `count_block` counts the distinct cells of each block in training rows, and `fit_field` adds the
    counts up, field by field.
 3. `encode_block` looks up each block's distinct cells and spreads them over the rows.
@@ -42,7 +42,7 @@ from ctrkit.rows import Rows
 
 @dataclass(frozen=True, slots=True)
 class StoredCells:
-    """The cells of one field and block, put aside.
+    """The cells of one field and block, in a temporary file.
 
     Args:
         codes, distinct, slots: see `TokenCells` and `NumberCells`; distinct are keys or numbers.
@@ -75,7 +75,7 @@ class StoredCells:
 
 @dataclass(frozen=True)
 class StoredBlock:
-    """One block, put aside.
+    """One block, in a temporary file.
 
     Args:
         num_rows: rows of the block.
@@ -91,13 +91,13 @@ class StoredBlock:
 
 
 def read_block(block: Block, schema: Schema, time_field: Field | None, path: Path) -> StoredBlock:
-    """Parse a block and put its cells aside.
+    """Parse a block and write its cells to a temporary file.
 
     Args:
         block: the rows.
         schema: the columns.
-        time_field: column whose times a split needs; None where it needs none.
-        path: file to put them into.
+        time_field: column whose times a split needs; None if it needs no times.
+        path: the file.
 
     Raises:
         ValueError: if a row is not as the schema says, naming file, line and column.
@@ -193,7 +193,7 @@ def _counts(stored: StoredCells, chosen: slice | npt.NDArray[np.int64]) -> npt.N
 
 
 def fit_field(blocks: Sequence[CountedBlock], schema: Schema, name: str) -> Vocabulary | Statistics:
-    """Return what the encoder must know of a field, and of those that share with it.
+    """Return the vocabulary or statistics of a field and of those that share with it.
 
     Args:
         blocks: all blocks.

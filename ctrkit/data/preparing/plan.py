@@ -1,4 +1,4 @@
-"""What a preparation is to make: its options, schema and sources, and what follows from them."""
+"""The plan of a preparation: its options, schema and sources, and what follows from them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NUMBER_BYTES = 4
 """Size of an id or a value."""
 
 SPILLED_CELL_BYTES = 2.5
-"""Bytes of a cell put aside, on average: its code, a share of the distinct cells and their counts.
+"""Average bytes of a spilled cell: its code, a share of the distinct cells and their counts.
 Generated Criteo and Avazu rows take 2.9 and 2.5; a column of few categories takes 1, of many 4."""
 
 TIME_BYTES = 8
@@ -60,11 +60,11 @@ class Plan:
         return any(source.stream is not None for source in self.opened)
 
     def about_rows(self) -> int:
-        """Return about how many rows there are, as far as that can be told without reading all."""
+        """Return about how many rows there are, if known without reading all."""
         return sum(source.about_rows(self.schema) or 0 for source in self.opened)
 
     def time_field(self) -> Field | None:
-        """Return the column that the split goes by, None if it goes by none.
+        """Return the column of times that the split uses, None if it uses none.
 
         Raises:
             ValueError: if it is not clear which one.
@@ -150,7 +150,7 @@ class Plan:
 
 
 def preparation_disk(schema: Schema, num_rows: int, *, with_times: bool) -> int:
-    """Return the bytes that a preparation has on the disk at its end, when it removes its spill.
+    """Return the bytes that a preparation has on disk at its end, before it removes its spill.
 
     Args:
         schema: the columns.

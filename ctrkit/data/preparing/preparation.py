@@ -91,9 +91,9 @@ def prepare(
 ) -> PreparedData:
     """Split, count and encode a log; write the result to a folder and open it.
 
-    The folder appears when it is whole, and not before. Where it exists already, made from the
-    same content with the same options, it is opened and nothing is done; with ``force``, one that
-    is damaged or made from something else is replaced.
+    The folder appears when it is whole. If it exists already, made from the same content with the
+    same options, it is just opened; ``force`` replaces one that is damaged or made from something
+    else.
 
     Args:
         source: path of a file, list of paths, or a DataFrame; ``"-"`` is standard input.
@@ -101,7 +101,7 @@ def prepare(
         schema: a `Schema` or the path of a ``schema.toml``; None for the format's, or a guess.
         valid: files or frame of validation rows; None to cut them from the source.
         test: files or frame of test rows; None to cut them from the source.
-        progress: is called with a `Progress` after each block of rows, in the calling thread.
+        progress: called with a `Progress` after each block of rows, in the calling thread.
         **options: see `PrepareConfig`.
 
     Raises:
@@ -109,7 +109,7 @@ def prepare(
         ValueError: if an option, the schema or a row is wrong, naming file, line and column; if
             more rows are bad than ``bad_rows`` allows, or all of a file.
         FileExistsError: if the folder holds something else, or is damaged.
-        SpaceError: if the disk has not the room.
+        SpaceError: if the disk is too full.
         OSError: if the folder cannot be written.
 
     Example:
@@ -145,7 +145,7 @@ class _Preparation:
     progress: ProgressCallback
 
     def run(self, out: Path, *, durable: bool) -> PreparedData:
-        """Return the prepared data, made where it does not exist (see `new_folder`)."""
+        """Return the prepared data, made if missing (see `new_folder`)."""
         time_field = self.plan.time_field()
         remove_left_overs(out.parent, of=out.name)
         existing = self._existing(out)
@@ -180,7 +180,7 @@ class _Preparation:
         )
 
     def _existing(self, out: Path) -> PreparedData | None:
-        """Return what would be made, where the folder holds it; None where it is to be made."""
+        """Return the prepared data if the folder holds it already, else None."""
         if not out.exists():
             return None
         if not out.is_dir():

@@ -69,8 +69,7 @@ class RandomSplit:
     Args:
         num_rows: rows of the whole log.
         fractions: of train, valid and test.
-        seed: another seed, another split. The rule is arithmetic, not a library's generator:
-            it never changes.
+        seed: of the split. The rule is arithmetic, not a library's generator, so it never changes.
 
     Example:
         >>> split = RandomSplit(num_rows=20, fractions=(0.8, 0.1, 0.1), seed=2021)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 _ESCAPES = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\x00"}
-    # What Python makes of bytes that are not UTF-8, see the error handler "surrogateescape".
+    # Bytes that are not UTF-8, decoded by Python's error handler "surrogateescape".
     | {chr(0xDC00 + byte): f"\\x{byte:02x}" for byte in range(0x80, 0x100)}
 )
 
@@ -39,7 +39,7 @@ class BadRowsError(ValueError):
         found: the rows, in their order, at least one.
 
     Attributes:
-        rows: the same rows; all but the first are looked for while one goes through them.
+        rows: the same rows; all but the first are searched during iteration.
     """
 
     def __init__(self, place: Callable[[int], str], found: Iterator[BadRow]) -> None:
@@ -50,14 +50,14 @@ class BadRowsError(ValueError):
 
 
 class SkippedRow(NamedTuple):
-    """A row that was left out.
+    """A row that was skipped.
 
     Args:
         source: name of the file or frame.
         unit: what it is counted in, ``"line"`` or ``"row"``.
         number: of its first line or row, from 1.
         reason: what is wrong with it.
-        content: the row as it stands in the file, without the line end.
+        content: the row as in the file, without the line end.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""How many rows of a log are read at a time."""
+"""How many rows of a log to read at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def most_rows(schema: Schema, num_columns: int) -> int:
     """Return how many rows a block may have, so that memory does not grow with what a row becomes.
 
     Args:
-        schema: what becomes of the columns; a multi-valued one becomes many ids.
+        schema: the columns; a multi-valued one becomes many ids.
         num_columns: cells of a row.
 
     Example:

@@ -37,7 +37,7 @@ class Table:
     place: Place
 
     def refuse_long_cells(self) -> None:
-        """Raise `BadRowsError` where a cell is longer than a log may have it."""
+        """Raise `BadRowsError` if a cell is too long."""
         for name, column in self.columns.items():
             tokens = column.tokens
             is_long = np.diff(tokens.long_ends, prepend=0) > limits.MAX_CELL_BYTES

@@ -1,6 +1,6 @@
-"""Columns of text into what fields are made of: categories, and numbers.
+"""Columns of text into cells of fields: categories and numbers.
 
-This is the one place where cells are understood, for training and for serving.
+This is the one place that interprets cells, for training and for new rows.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def times_of(table: Table, field: Field) -> Times:
 
 
 def _categories(codes: Integers, values: npt.NDArray[np.int64]) -> tuple[TokenCells, Tokens]:
-    """Return the cells of whole numbers, of which `NO_NUMBER` is the missing one."""
+    """Return the cells of whole numbers; `NO_NUMBER` is a missing one."""
     distinct, inverse = np.unique(values, return_inverse=True)
     tokens = Tokens.from_texts(
         ["" if value == NO_NUMBER else str(value) for value in distinct.tolist()]

@@ -91,7 +91,7 @@ def remove_list(path: Path) -> None:
 
 
 class Listing:
-    """The skipped rows of a block, put aside in files, for a block may hold millions of them.
+    """The skipped rows of a block, in temporary files: a block may hold millions.
 
     Args:
         path: what the names of the files begin with.

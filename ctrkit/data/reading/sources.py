@@ -1,4 +1,4 @@
-"""What the user names as source: files or a frame, of a format, with a schema known or inferred."""
+"""Sources that the user names: files or a frame, with a known or inferred schema."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def open_sources(
         source: path, paths or frame; ``"-"`` is standard input.
         format: see `FORMATS`; None to go by the name of the file.
         block_bytes: size of the blocks of a text file, see `TextSource`.
-        skip: whether bad rows will be left out.
+        skip: whether bad rows will be skipped.
 
     Raises:
         FileNotFoundError: if a file does not exist.
@@ -87,7 +87,7 @@ def _kind_of(source: Any) -> str:
 
 
 def check_streams(opened: Iterable[Source]) -> None:
-    """Raise ``ValueError`` if a stream is named twice, for it can be read only once."""
+    """Raise ``ValueError`` if a stream is named twice: it can be read only once."""
     names: dict[Hashable, str] = {}
     for source in opened:
         if source.stream is None:
@@ -123,11 +123,11 @@ def resolve_schema(
     """Return the schema to read sources with: the given one, the format's, or an inferred one.
 
     Args:
-        opened: the sources; the first is looked at where there is no schema.
+        opened: the sources; without a schema, the first is inspected.
         format: see `FORMATS`; None to go by the name of the file.
         schema: a `Schema`, the path of a ``schema.toml``, or None.
-        label: name of the label column, if another than the schema's.
-        skip: whether bad rows will be left out.
+        label: name of the label column; None for the schema's.
+        skip: whether bad rows will be skipped.
 
     Raises:
         ValueError: if the format is unknown or cannot be told, or no column looks like a label.
@@ -246,6 +246,6 @@ def _separator(opened: Source, format: str | None) -> str:  # noqa: A002
         return ","
     known = [name for name in FORMATS if opened.stream is None or name != "parquet"]
     raise ValueError(
-        f"{opened.name}: the format cannot be told from its name; "
+        f"{opened.name}: cannot guess the format from the file's name; "
         f"name one of {', '.join(known)}, or give a schema"
     )

@@ -1,4 +1,4 @@
-"""Names of columns: how many there may be, and that each stands there once."""
+"""Names of columns: how many there may be, each only once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def unique_names(names: Iterable[str], where: str) -> tuple[str, ...]:
 
 
 def first_repeated(names: Iterable[str]) -> str | None:
-    """Return the first name that has stood there before, None where all differ."""
+    """Return the first name that is repeated, None if all differ."""
     seen = set()
     for name in names:
         if name in seen:

@@ -69,7 +69,7 @@ class Field:
         min_count: categories seen less often in training share one id; None for the schema's.
         hash_buckets: spread the categories over this many ids by a hash, without a vocabulary.
         shares_with: name of an earlier field with the same vocabulary and the same vectors.
-        width: length of the field's own vectors; None for the model's.
+        width: length of the field's vectors; None for the model's.
         transform: of a numeric field: ``"standard"`` (less the training mean, over the training
             standard deviation) or ``"log1p"``, sign(v) log(1 + abs(v)). None for "standard".
         time_format: ``"iso"``, ``"epoch"`` (seconds since 1970) or a ``strptime`` pattern; None
@@ -182,8 +182,9 @@ class Schema:
         label: name of the column of clicks, 0 or 1.
         separator: character between two cells of a text file.
         header: whether a text file begins with the names of its columns.
-        quote: character around cells that hold a separator; empty where quotes mean nothing.
-        min_count: threshold of the fields that name none.
+        quote: character around cells that hold a separator; empty if quotes are ordinary
+        characters.
+        min_count: threshold of the fields without their own.
         columns: order of the columns in files without header; empty for the label, then the
             fields.
 

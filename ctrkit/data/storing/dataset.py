@@ -32,12 +32,12 @@ Index = slice | npt.NDArray[Any] | Sequence[int]
 
 
 class Dataset:
-    """Encoded rows with labels; memory-mapped when they lie in a folder.
+    """Encoded rows with labels; memory-mapped if they are in a folder.
 
     Args:
         ids: ``(N, S)`` int32.
         labels: ``(N,)`` 0 or 1.
-        values: ``(N, V)`` float32; None where no field is kept as a number.
+        values: ``(N, V)`` float32; None if no field is kept as a number.
 
     Raises:
         TypeError: if ids are not int32, or labels or values are no numbers.
@@ -98,7 +98,7 @@ class Dataset:
                 map_array(values, "<f4", 2) if values.exists() else None,
             )
         except FileNotFoundError as error:
-            raise FileNotFoundError(f"{error}, the folder is not whole") from error
+            raise FileNotFoundError(f"{error}, the folder is incomplete") from error
         dataset._folder = folder.resolve()
         return dataset
 
@@ -133,7 +133,7 @@ class Dataset:
         return self.num_clicks / len(self) if len(self) else float("nan")
 
     def take(self, index: Index) -> Rows:
-        """Return some rows, copied into memory where the index is a list.
+        """Return some rows, copied into memory if the index is a list.
 
         Args:
             index: a slice, or the positions of the rows.
@@ -172,7 +172,7 @@ class PreparedData:
             ``clicks``.
 
     Raises:
-        FileNotFoundError: if the folder is not there or not whole.
+        FileNotFoundError: if the folder is missing or incomplete.
         ValueError: if it is damaged or of another format version.
     """
 
@@ -239,7 +239,7 @@ class PreparedData:
 
     @property
     def num_skipped(self) -> int:
-        """Number of bad rows that were left out, which ``skipped.tsv`` in the folder lists."""
+        """Number of bad rows that were skipped; ``skipped.tsv`` in the folder lists them."""
         return sum(self.info["skipped"].values())
 
     def keep(self, folder: TemporaryFolder) -> PreparedData:
@@ -267,7 +267,7 @@ class PreparedData:
 
 
 def load(folder: str | Path, *, check: bool = True) -> PreparedData:
-    """Open a folder of prepared data: all of it, also while another process replaces it.
+    """Open a folder of prepared data, even while another process replaces it.
 
     Args:
         folder: what `ctrkit.data.prepare` made.
@@ -275,7 +275,7 @@ def load(folder: str | Path, *, check: bool = True) -> PreparedData:
             of this folder's vocabularies.
 
     Raises:
-        FileNotFoundError: if the folder is not there or not whole.
+        FileNotFoundError: if the folder is missing or incomplete.
         ValueError: if it is damaged or of another format version.
     """
     while True:
@@ -288,11 +288,11 @@ def load(folder: str | Path, *, check: bool = True) -> PreparedData:
         else:
             if _identity(folder) == began_with:
                 return data
-        # Some files were of the old folder and some of the new one.
+        # Some files were from the old folder and some from the new one.
 
 
 def _identity(folder: str | Path) -> tuple[int, int] | None:
-    """Return what tells a folder from another that took its name, None where there is none."""
+    """Return the identity of the folder of this name, None if there is none."""
     try:
         found = os.stat(folder)
     except OSError:

@@ -42,12 +42,12 @@ class TemporaryFolder:
 
 @contextlib.contextmanager
 def new_folder(out: Path, *, force: bool, durable: bool) -> Iterator[Path]:
-    """Give a hidden folder, which becomes `out` at the end, or vanishes if that is not reached.
+    """Yield a hidden folder, which becomes `out` at the end, or is removed on an error.
 
     Args:
         out: the folder to make.
         force: replace what is there, see `check_replaceable`.
-        durable: wait until all of it is on the disk before it gets its name.
+        durable: wait until everything is on the disk before the rename.
 
     Raises:
         FileExistsError: if another process is making the same folder, or what is there is not to
@@ -81,7 +81,7 @@ def new_folder(out: Path, *, force: bool, durable: bool) -> Iterator[Path]:
 
 
 def _link_followed(path: Path) -> Path:
-    """Return what a link leads to, so that the link stays; any other path as it is."""
+    """Return the target of a link, so that the link stays; any other path unchanged."""
     if not path.is_symlink():
         return path
     try:
@@ -91,7 +91,7 @@ def _link_followed(path: Path) -> Path:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Make sure that nothing in a folder is lost with it: it holds only what ctrkit makes anew.
+    """Check that a folder holds only what ctrkit can make again.
 
     That is prepared data, with the logits of teachers on it.
 
@@ -117,15 +117,15 @@ def _rename(folder: Path, out: Path) -> None:
         if not os.path.lexists(out):
             raise
         raise FileExistsError(
-            f"{out} must be new or empty, but something came to lie there meanwhile; "
+            f"{out} must be new or empty, but something was put there meanwhile; "
             "name another folder"
         ) from error
 
 
 def _replace(out: Path, folder: Path) -> None:
-    """Exchange a folder for `out`, in one step where the system can.
+    """Replace `out` by a folder, in one step if the system can.
 
-    Where that is cut short, `remove_left_overs` puts `out` back.
+    If that is interrupted, `remove_left_overs` restores `out`.
     """
     if exchange(folder, out):
         shutil.rmtree(folder)
@@ -138,6 +138,6 @@ def _replace(out: Path, folder: Path) -> None:
         except BaseException:
             old.rename(out)
             raise
-        # Under this name it is never put back, should its removal be cut short.
+        # Under this name it is never restored, even if its removal is interrupted.
         old.rename(folder)
         shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Arrays put aside in a file, because all of them together do not fit into memory."""
+"""Arrays in a temporary file, because all of them together do not fit into memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of one part of prepared data as they lie in files: all of them read, and checked."""
+"""Read and check all rows of one part of prepared data."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Check = Callable[[Array], tuple[int, str] | None]
 def check_stored_rows(
     folder: Path, arrays: Mapping[str, Array], encoder: Encoder, sums: Mapping[str, Any]
 ) -> None:
-    """Read all rows of a part and make sure that they are as they were written.
+    """Read all rows of a part and check that they are unchanged.
 
     Args:
         folder: where they lie.
         arrays: their files by name, mapped.
-        encoder: what has encoded them.
+        encoder: the encoder that made them.
         sums: CRC-32 of the numbers of each file, by its name.
 
     Raises:
@@ -55,7 +55,7 @@ def check_stored_rows(
 
 
 def _checked_crc32(path: Path, array: Array, check: Check) -> str:
-    """Return the CRC-32 of a file's numbers, all of which `check` has seen."""
+    """Return the CRC-32 of a file's numbers, after `check` passed all of them."""
     crc32 = 0
     rows = max(_BLOCK_BYTES // max(array[:1].nbytes, 1), 1)
     buffer = np.empty_like(array[:rows])

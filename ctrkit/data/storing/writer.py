@@ -18,9 +18,9 @@ class PartWriter:
     """New ``.npy`` files of a known number of rows; a context manager.
 
     Args:
-        folder: where to; it is made.
+        folder: where to write; it is made.
         num_rows: how many rows will be written.
-        encoder: what encodes them.
+        encoder: the encoder of the rows.
     """
 
     def __init__(self, folder: Path, num_rows: int, encoder: Encoder) -> None:

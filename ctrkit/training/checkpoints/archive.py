@@ -54,7 +54,7 @@ def read_parts(path: Path) -> dict[str, Part]:
         for entry in entries:
             part = parts[entry.filename]
             if _crc32(file, part) != entry.CRC:
-                raise ValueError(f"part {shown(entry.filename)} is damaged, as its checksum shows")
+                raise ValueError(f"part {shown(entry.filename)} is damaged: its checksum differs")
     return parts
 
 
@@ -76,7 +76,7 @@ def _check_end(file: BinaryIO, size: int) -> int:
     if not is_plain:
         raise ValueError("it does not end as an archive of PyTorch does")
     if start + length != stop:
-        raise ValueError("its directory does not stand where its end says")
+        raise ValueError("its directory is not where its end says")
     if count > MAX_PARTS or length > MAX_DIRECTORY_BYTES:
         raise ValueError(f"it must have at most {MAX_PARTS} parts, got {count}")
     return int(start)
@@ -108,7 +108,7 @@ def _part(file: BinaryIO, entry: zipfile.ZipInfo) -> Part:
     signature, name_bytes, extra_bytes = _unpacked(_LOCAL, file, start)
     name = file.read(name_bytes)
     if signature != b"PK\3\4" or name != entry.orig_filename.encode():
-        raise ValueError(f"part {shown(entry.filename)} does not stand where the directory says")
+        raise ValueError(f"part {shown(entry.filename)} is not where the directory says")
     return Part(start + _LOCAL.size + name_bytes + extra_bytes, entry.file_size)
 
 

@@ -42,7 +42,7 @@ class BestWeights:
             self._save("best.pt")
 
     def check(self) -> None:
-        """Make sure that a run which goes on has the best weights that it kept.
+        """Check that a run which goes on has the best weights that it kept.
 
         Raises:
             ValueError: if they are missing, damaged or of another model.
@@ -51,7 +51,7 @@ class BestWeights:
         try:
             load_weights(self.folder / "best.pt", self.model)
         except FileNotFoundError as error:
-            raise ValueError(f"{error}, but the run has been validated; begin it anew") from error
+            raise ValueError(f"{error}, but the run has been validated; start it over") from error
 
     def end(self) -> None:
         """Write ``last.pt``, where there is a folder, and give the model its best weights."""

@@ -210,7 +210,7 @@ class _Machine:
 
 
 def _check_plain(content: Any) -> None:
-    """Make sure that data, which are not deep, hold no half of a tensor."""
+    """Check that data, which are not deep, hold no half of a tensor."""
     if isinstance(content, (dict, list, tuple)):
         for item in content.values() if isinstance(content, dict) else content:
             _check_plain(item)

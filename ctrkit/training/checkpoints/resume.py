@@ -13,12 +13,12 @@ PATTERN = "step-*.pt"
 
 
 def unfinished(folder: Path) -> list[Path]:
-    """Return the checkpoints in a folder that a run can go on from, the newest last."""
+    """Return the checkpoints in a folder that a run can resume from, the newest last."""
     return sorted(folder.glob(PATTERN))
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove the checkpoints in a folder that a run could go on from."""
+    """Remove the checkpoints in a folder that a run could resume from."""
     for path in unfinished(folder):
         path.unlink(missing_ok=True)
 
@@ -27,7 +27,7 @@ class Checkpoints:
     """Writes and reads ``step-NUMBER.pt``: the whole state of a run after a step.
 
     A file gets its name when it is whole, and older ones go after that, so that at any moment
-    there is one to go on from.
+    there is one to resume from.
 
     Args:
         folder: where they lie; it exists.
@@ -51,7 +51,7 @@ class Checkpoints:
         return path
 
     def newest(self) -> Path | None:
-        """Return the file of the last checkpoint, or None where there is none."""
+        """Return the file of the last checkpoint, or None if there is none."""
         return next(reversed(unfinished(self.folder)), None)
 
     def load(self, path: Path) -> dict[str, Any]:
@@ -64,8 +64,8 @@ class Checkpoints:
         version = state.get("format_version")
         if version != FORMAT_VERSION:
             raise ValueError(
-                f"{path} has format version {version!r}, this ctrkit goes on from "
-                f"{FORMAT_VERSION}; begin the run anew"
+                f"{path} has format version {version!r}, this ctrkit resumes from "
+                f"{FORMAT_VERSION}; start the run over"
             )
         return state
 

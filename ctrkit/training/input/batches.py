@@ -39,7 +39,7 @@ class Examples(Protocol):
 
 
 def check_examples(rows: Examples, what: str) -> None:
-    """Make sure, before any work, that rows with labels are what a model can be trained on.
+    """Check, before any work, that rows with labels are what a model can be trained on.
 
     Labels and values are read once, in blocks; ids are compared with the model's when they are
     used.
@@ -61,7 +61,7 @@ def check_examples(rows: Examples, what: str) -> None:
 
 
 def check_inputs(rows: Examples) -> None:
-    """Make sure that rows, with or without labels, are what a model can score.
+    """Check that rows, with or without labels, are what a model can score.
 
     Raises:
         TypeError: if an array is of a wrong type.
@@ -84,7 +84,7 @@ def id_limits(model: CTRModel) -> NDArray[np.int64]:
 
 
 def check_ids(ids: NDArray[Any], limits: NDArray[np.int64]) -> None:
-    """Make sure that every id is one of its field's: all fields lie in one table.
+    """Check that every id is one of its field's: all fields lie in one table.
 
     Args:
         ids: ``(N, S)``.

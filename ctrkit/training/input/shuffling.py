@@ -33,7 +33,7 @@ class Order(ABC):
     """Cuts training rows into the batches of an epoch; every row comes once. Abstract.
 
     All batches have `batch_size` rows, but for the last one. Which rows a batch has follows from
-    the seed, the epoch and its number, so that a run can go on where another stopped.
+    the seed, the epoch and its number, so that a run can resume where another stopped.
 
     Args:
         rows: the training rows.

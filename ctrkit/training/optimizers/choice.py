@@ -36,7 +36,7 @@ def table_optimizer(model: CTRModel, config: TrainConfig) -> str:
 
 
 def make_optimizers(model: CTRModel, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """Return the tables' optimizer and the net's; either is left out where nothing is to train.
+    """Return the tables' optimizer and the net's, without one that has nothing to train.
 
     A ``table_l2`` of None is 0 here; see `TrainConfig.for_rows`.
 
@@ -82,7 +82,7 @@ class _DenseGradient:
 
     A batch is passed through the model in chunks, and each would make a dense gradient of the
     whole table. Instead their sparse gradients are added, once, to one that lasts for the run; of
-    that, only the rows of the batch are set to zero again, where they are fewer than all.
+    that, only the rows of the batch are set to zero again.
     """
 
     def __init__(self, tables: list[nn.Parameter]) -> None:

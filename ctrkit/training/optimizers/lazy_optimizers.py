@@ -68,11 +68,11 @@ class LazyOptimizer(torch.optim.Optimizer):
     def _change(
         self, gradient: Tensor, rows: Tensor, state: dict[str, Tensor], group: dict[str, Any]
     ) -> Tensor:
-        """Return what to subtract from `rows`, given their gradient, and bring the state along."""
+        """Return what to subtract from `rows`, given their gradient, and update the state."""
 
 
 def _zeros(table: Tensor, shape: torch.Size) -> Tensor:
-    """Return zeros of the table's type and device, whose rows are read here and there as well."""
+    """Return zeros of the table's type and device, on huge pages."""
     return on_huge_pages(table.new_empty(shape)).zero_()
 
 

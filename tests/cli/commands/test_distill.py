@@ -223,7 +223,7 @@ def test_a_stale_table_does_not_stay_beside_new_weights(again, capsys, monkeypat
     out = again[again.index("--out") + 1]
     monkeypatch.setattr("ctrkit.distill.pipeline.compare_models", lambda *a, **k: 1 / 0)
     said = error_of([*again, "--restart", "finetuning"], capsys)
-    assert "ZeroDivisionError: division by zero. This is a fault of ctrkit" in said
+    assert "ZeroDivisionError: division by zero. This is a bug in ctrkit" in said
     assert not Path(f"{out}.phases/distillation.json").exists()
 
 

@@ -272,10 +272,10 @@ def change(*keys, to=None):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (damage_nothing, "holds no schema.json: it is not prepared data, or not whole"),
+        (damage_nothing, "holds no schema.json: it is not prepared data, or incomplete"),
         (damage_json, r"schema.json is damaged"),
         (damage_version, "schema.json must have format_version 1, got 99; prepare the log again"),
-        (damage_vocabulary, "003_age.txt does not exist, the folder is not whole"),
+        (damage_vocabulary, "003_age.txt does not exist, the folder is incomplete"),
         (damage_size, "003_age.txt must hold 2 categories, got 1"),
         (
             damage_encoding,

@@ -442,7 +442,7 @@ def test_what_a_killed_preparation_leaves_is_not_taken_for_whole(log, tmp_path):
     prepare(log, out=tmp_path / "data", format="criteo")
     (tmp_path / "data").rename(tmp_path / ".data.1234.partial")
     (tmp_path / ".data.1234.partial" / "schema.json").unlink()
-    with pytest.raises(FileNotFoundError, match="not prepared data, or not whole"):
+    with pytest.raises(FileNotFoundError, match="not prepared data, or incomplete"):
         load(tmp_path / ".data.1234.partial")
     assert len(prepare(log, out=tmp_path / "data", format="criteo").train) == 1200
 
@@ -627,7 +627,7 @@ def test_a_folder_that_is_replaced_while_it_is_opened_is_opened_whole(tmp_path):
 def test_a_folder_that_is_damaged_is_not_opened_again_and_again(log, tmp_path):
     prepare(log, out=tmp_path / "data", format="criteo")
     (tmp_path / "data" / "train" / "ids.npy").unlink()
-    with pytest.raises(FileNotFoundError, match="not whole"):
+    with pytest.raises(FileNotFoundError, match="incomplete"):
         load(tmp_path / "data")
 
 

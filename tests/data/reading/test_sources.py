@@ -135,7 +135,7 @@ def test_unknown_formats_are_named(tmp_path):
     path.write_text(TEXT)
     with pytest.raises(ValueError, match="unknown format 'critoe'; did you mean 'criteo'"):
         open_sources(path, format="critoe")
-    with pytest.raises(ValueError, match=r"log.txt: the format cannot be told from its name"):
+    with pytest.raises(ValueError, match=r"log.txt: cannot guess the format from the file's name"):
         infer_schema(path)
     with pytest.raises(ValueError, match="unknown schema 'crit'"):
         built_in_schema("crit")

@@ -132,12 +132,12 @@ def test_the_format_of_a_stream_is_to_be_named(tmp_path, monkeypatch):
     standard_input(monkeypatch, LOG)
     with pytest.raises(
         ValueError,
-        match=r"^standard input: the format cannot be told from its name; name one of criteo, "
+        match=r"^standard input: cannot guess the format from the file's name; name one of criteo, "
         "avazu, csv, tsv, or give a schema",
     ):
         prepare("-")
     os.mkfifo(tmp_path / "pipe")  # which nobody writes into: it must not be opened
-    with pytest.raises(ValueError, match="pipe: the format cannot be told from its name"):
+    with pytest.raises(ValueError, match="pipe: cannot guess the format from the file's name"):
         prepare(tmp_path / "pipe")
 
 

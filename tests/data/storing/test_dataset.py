@@ -177,7 +177,7 @@ def forget_rows(folder):
     [
         (forget_rows, "schema.json is damaged: it must hold prepared.parts.valid.rows"),
         (cut_ids, "ids.npy is damaged"),
-        (drop_labels, "labels.npy does not exist, the folder is not whole"),
+        (drop_labels, "labels.npy does not exist, the folder is incomplete"),
         (shorten, r"ids.npy must have shape \(20, 2\) as schema.json says, got \(19, 2\)"),
         (widen, r"ids.npy must have shape \(20, 2\) as schema.json says, got \(20, 4\)"),
         (drop_values, "train must hold 1 columns of values, got 0"),

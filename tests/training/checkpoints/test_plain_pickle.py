@@ -309,7 +309,7 @@ def test_parts_do_not_overlap(saved):
     number = 4 + count
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, number, number, len(listed), start, 0)
     saved.write_bytes(whole[:start] + listed + end)
-    with pytest.raises(ValueError, match=r"does not stand where the directory says|reaches into"):
+    with pytest.raises(ValueError, match=r"is not where the directory says|reaches into"):
         load_tensors(saved)
 
 

@@ -172,7 +172,7 @@ def test_the_newest_checkpoints_are_kept_and_go_when_a_run_begins_anew(tmp_path)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"learning_rate": 0.5}, r"is of a run with learning_rate 0\.002, got 0\.5; go on with"),
+        ({"learning_rate": 0.5}, r"is of a run with learning_rate 0\.002, got 0\.5; resume with"),
         (
             {"model": EulerNet([6] * 3, embedding_dim=8, orders=[6])},
             "weight embedding.tables.0 must be float32 of shape",

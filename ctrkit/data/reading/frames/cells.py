@@ -1,4 +1,4 @@
-"""Cells of frames and Parquet files as the texts that a file of text would hold."""
+"""Cells of frames and Parquet files as the texts that a CSV would hold."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ moments in two time zones, have not."""
 
 
 def column_of(series: pd.Series[Any], separator: str | None) -> Column:
-    """Return a column of a frame as one of texts.
+    """Return a column of a frame as texts.
 
     Args:
         series: the cells.
@@ -57,7 +57,7 @@ def _texts_of(distinct: Any) -> list[str]:
     if isinstance(dtype, pd.CategoricalDtype):
         return _texts_of(distinct.categories.take(distinct.codes))
     if dtype.kind == "f":
-        # A float of NumPy prints with the digits of its own precision, one of Python's with more.
+        # A NumPy float prints with the digits of its own precision, a Python float with more.
         plain = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
         numbers = np.asarray(distinct, dtype=plain)
         if plain == np.float16:  # pandas and Parquet widen it, each at another moment
@@ -114,7 +114,7 @@ def holds_objects(series: pd.Series[Any]) -> bool:
 
 
 def exact_text(cell: Any) -> str:
-    """Return a text that differs where cells do; ``repr`` of a long array leaves numbers out."""
+    """Return a text that differs if cells do; ``repr`` of a long array omits numbers."""
     if isinstance(cell, np.ndarray):
         return f"{cell.dtype}{exact_text(cell.tolist())}"
     if isinstance(cell, (list, tuple)):
@@ -146,7 +146,7 @@ def _join(cell: Any, separator: str) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """Return a cell of a frame as the text that a file would hold.
+    """Return a cell of a frame as the text that a CSV would hold.
 
     Example:
         >>> [text_of(value) for value in (3.0, 0.5, True, None, "a")]
@@ -172,7 +172,7 @@ def text_of(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, bytes):
         return value.decode("utf-8")
-    # Such a text says where the object lies in memory: another place in each process.
+    # Such a text has the object's address in memory, which differs between processes.
     has_no_text = f" at {hex(id(value))}" in repr(value)
     if has_no_text or isinstance(value, (complex, np.complexfloating)):
         raise TypeError(f"cells must hold texts, numbers or times, got a {type(value).__name__}")

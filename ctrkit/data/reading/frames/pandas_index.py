@@ -1,4 +1,4 @@
-"""The index of a frame in a Parquet file, as pandas notes it there."""
+"""The index of a frame in a Parquet file, as pandas describes it there."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _UNNAMED = re.compile(r"__index_level_\d+__")
 
 @dataclass(frozen=True)
 class PandasIndex:
-    """What becomes of the index: a named one is a column, one without a name is left out.
+    """What becomes of the index: a named one is a column, an unnamed one is left out.
 
     Args:
         unnamed: columns that hold an index without a name.
-        ranges: name, start and step of the named indexes that count rows, which are no columns.
+        ranges: name, start and step of named indexes that count rows and are no columns.
     """
 
     unnamed: frozenset[str]
@@ -55,7 +55,7 @@ class PandasIndex:
         except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"its notes for pandas are damaged: {shown(str(error))}") from error
         except RecursionError as error:
-            raise ValueError("its notes for pandas lie too deep in each other") from error
+            raise ValueError("its notes for pandas are nested too deeply") from error
         return cls(
             frozenset(name for name in names if _UNNAMED.fullmatch(name)),
             tuple(entry for entry in ranges if entry[0] not in schema.names),

@@ -1,4 +1,4 @@
-"""A block of lines into columns: by whole arrays, or by ``csv`` where a line is out of order."""
+"""A block of lines into columns: by whole arrays, or by ``csv`` if a line is irregular."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def parse_lines(
         for index, name in enumerate(dialect.columns)
         if name in wanted
     }
-    # Without the other cells, which are not needed any more.
+    # Drop the other cells, which are no longer needed.
     lines = functools.partial(_lines_of_rows, cells.words, cells.num_bytes, cells.starts[0].copy())
     return Table(cells.starts.shape[1], found, lines, place)
 
@@ -72,7 +72,7 @@ def _is_text(data: Bytes) -> bool:
 
 
 def has_quotes(data: Bytes, dialect: Dialect) -> bool:
-    """Return whether there is a quote that may mean something."""
+    """Return whether there is a quote that matters."""
     return bool(dialect.quote) and bool((data == ord(dialect.quote)).any())
 
 
@@ -86,7 +86,7 @@ class _Cells:
     ends: npt.NDArray[np.int32]
 
     def are_too_long(self) -> bool:
-        """Return whether one of them is, or a row."""
+        """Return whether a cell or a row is too long."""
         if self.num_bytes <= limits.MAX_CELL_BYTES:
             return False
         lengths = map(_longest, self.starts, self.ends)
@@ -99,7 +99,7 @@ def _longest(starts: npt.NDArray[np.int32], ends: npt.NDArray[np.int32]) -> int:
 
 
 def _cut(words: Keys, num_bytes: int, dialect: Dialect) -> _Cells | None:
-    """Return the cells; None unless every line is well-formed and has one for each column."""
+    """Return the cells; None unless every line is well-formed with one cell per column."""
     data = words.view(np.uint8)[:num_bytes]
     is_newline = data == _NEWLINE
     is_end = data == ord(dialect.separator)
@@ -147,7 +147,7 @@ def _ends_of_rows(
 
 
 def _blank_lines(data: Bytes, is_newline: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Return the ends of the lines that hold nothing."""
+    """Return the ends of the blank lines."""
     is_blank = is_newline.copy()
     is_blank[1:] &= is_newline[:-1]
     if (data == _RETURN).any():
@@ -173,9 +173,9 @@ def _starts_of_cells(
 
 
 def quotes_in_order(data: Bytes, dialect: Dialect) -> bool:
-    """Return whether every quote opens a cell, closes one, or stands doubled within one.
+    """Return whether every quote opens a cell, closes one, or is doubled within one.
 
-    Then a line end lies within quotes just where the quotes before it are odd in number.
+    Then a line end lies within quotes exactly if an odd number of quotes precedes it.
     """
     if not has_quotes(data, dialect):
         return True
@@ -260,9 +260,9 @@ def _lines_of_rows(
 
 
 def _check_lines(data: Bytes, dialect: Dialect, is_text: bool, place: Place) -> None:
-    """Raise `BadRowsError` where there are bad lines in a block without quotes.
+    """Raise `BadRowsError` if a block without quotes has bad lines.
 
-    By whole arrays, for ``csv`` is slow, and there is a bad line in every block of some logs.
+    By whole arrays: ``csv`` is slow, and some logs have a bad line in every block.
     """
     ends = np.flatnonzero(data == _NEWLINE)
     num_separators = np.diff(
@@ -293,7 +293,7 @@ def _check_lines(data: Bytes, dialect: Dialect, is_text: bool, place: Place) -> 
 
 
 def _parse_by_csv(data: bytes, dialect: Dialect, wanted: Collection[str], place: Place) -> Table:
-    """Do the same slowly; this finds the lines that are wrong, and knows quotes in odd places."""
+    """Do the same slowly; find bad lines, and handle quotes in odd places."""
     columns = [
         (index, _Distinct(name)) for index, name in enumerate(dialect.columns) if name in wanted
     ]
@@ -314,7 +314,7 @@ def _parse_by_csv(data: bytes, dialect: Dialect, wanted: Collection[str], place:
 
 
 class _Distinct:
-    """Texts, told as which of the distinct ones they are, which takes less memory than they do."""
+    """Texts, stored as distinct texts and codes, which takes less memory."""
 
     def __init__(self, name: str) -> None:
         self.name = name

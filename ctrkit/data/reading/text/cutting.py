@@ -105,7 +105,7 @@ def whole_rows(
 
 
 class _BlankLines:
-    """Refuses blank lines without end, of which a small packed file may hold any number."""
+    """Refuses endless blank lines, which a small compressed file may hold."""
 
     def __init__(self, name: str) -> None:
         self._name = name

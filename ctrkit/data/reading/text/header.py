@@ -1,4 +1,4 @@
-"""The columns of a text file, told from its first line."""
+"""The columns of a text file, from its first line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_header(
 ) -> tuple[tuple[str, ...], int]:
     """Return the names of the columns, and the number of bytes before the first row.
 
-    Where all lines are blank there is no name, and nothing but blank lines before the header.
+    If all lines are blank, there are no names, and all lines precede the header.
 
     Args:
         piece: the first lines of the file, or the next, where all before were blank.

@@ -1,4 +1,4 @@
-"""Lines into rows one by one, by ``csv``: slowly, where whole arrays cannot cut them."""
+"""Lines into rows one by one, by ``csv``: slow, for lines that whole arrays cannot cut."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Dialect:
     Args:
         columns: names of the cells of a line.
         separator: character between two cells.
-        quote: character around cells; empty where quotes mean nothing.
+        quote: character around cells; empty if quotes are ordinary characters.
     """
 
     columns: tuple[str, ...]
@@ -49,10 +49,9 @@ class CsvRow:
 
 
 def records(data: bytes, dialect: Dialect) -> Iterator[CsvRow | BadRow]:
-    """Cut lines into rows, and say which are bad, as `cut_by_csv` does.
+    """Cut lines into rows, and mark bad ones, like `cut_by_csv`.
 
-    A row that is well-formed but not as it must be, of another number of cells for example, is bad
-    with all its lines.
+    A well-formed row that breaks a rule, such as the number of cells, is bad with all its lines.
     """
     text = as_text(data)
     is_text = _NO_TEXT.search(text) is None
@@ -64,7 +63,7 @@ def records(data: bytes, dialect: Dialect) -> Iterator[CsvRow | BadRow]:
 
 
 def as_text(data: bytes) -> str:
-    """Return lines as text in which every line ends in a newline alone, whatever the bytes are."""
+    """Return lines as text in which every line ends in a plain newline, for any bytes."""
     return data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
 
 
@@ -106,14 +105,14 @@ def cut_by_csv(
 ) -> Iterator[CsvRow | BadRow | CutOffRow]:
     """Cut lines into rows, of any number of cells, by ``csv``.
 
-    Where quotes are not closed, or stand where none may be, and where a cell is too long, the row
-    is bad, and only its first line is taken for it: the next line begins another, so that one
-    quote too many does not cost the rest of the file.
+    A row with a quote that is not closed or is misplaced, or with too long a cell, is bad. Only its
+    first line counts as the row and the next line begins another, so that one stray quote does not
+    cost the rest of the file.
 
     Args:
         text: whole lines, see `as_text`.
         dialect: how a line is cut.
-        goes_on: more lines follow, so that a row of which the end is missing is not bad.
+        goes_on: more lines follow, so that an incomplete last row is not bad.
         only_quoted: leave out the rows without a quote, each of which is one line.
     """
     lines = _Lines(text, dialect, only_quoted=only_quoted)
@@ -130,7 +129,7 @@ def cut_by_csv(
                 if not lines.begin_row():
                     return
         except csv.Error:
-            # The limit of ``csv``, which belongs to the whole process, is none for the row.
+            # The limit of ``csv`` is the whole process's, and is not ours for a row.
             found = _read_row(text, lines.row, lines.row_line, dialect)
         except _RowTooLongError:
             found = _ReadRow(_row_too_long(lines.row_line, dialect), lines.at)
@@ -152,7 +151,7 @@ def cut_by_csv(
 
 
 class _RowTooLongError(Exception):
-    """Is raised through ``csv``, which knows no limit for a row."""
+    """Raised through ``csv``, which has no limit for a row."""
 
 
 class _Lines:
@@ -230,7 +229,7 @@ class _ReadRow(NamedTuple):
 
 
 class _WrongCellError(Exception):
-    """A cell that ends nowhere, or not as it must.
+    """A cell that does not end, or ends wrongly.
 
     Args:
         reason: what is wrong.
@@ -247,7 +246,7 @@ class _WrongCellError(Exception):
 
 
 def _read_row(text: str, start: int, line: int, dialect: Dialect) -> _ReadRow:
-    """Read one row as ``csv`` does, but with the limits of `limits`; or say what is wrong with it.
+    """Read one row like ``csv``, with the limits of `limits`; or say what is wrong with it.
 
     Args:
         text: whole lines.
@@ -325,6 +324,6 @@ def _hint(dialect: Dialect) -> str:
 def _cell_patterns(separator: str, quote: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Return what a cell within quotes looks like, and one without."""
     mark = re.escape(quote or "\0")
-    # Possessive, so that no part of a doubled quote is ever taken for the closing one.
+    # Possessive, so that half of a doubled quote is never taken for the closing one.
     quoted = re.compile(f"{mark}([^{mark}]*+(?:{mark}{mark}[^{mark}]*+)*+){mark}")
     return quoted, re.compile(rf"[^{re.escape(separator)}\n\r]*")
