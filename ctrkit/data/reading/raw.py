@@ -12,7 +12,7 @@ import sys
 import weakref
 import zlib
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -76,20 +76,13 @@ class RawFile:
         self._is_spent = True
         yield stream
 
-    @contextmanager
-    def peeking(self) -> Iterator[Unpacked]:
+    def peeking(self) -> AbstractContextManager[Unpacked]:
         """Do the same, but leave a stream as if nothing had been read.
 
         Raises:
             ValueError: if it is an archive, or a stream that is spent.
         """
-        if self.stream is None:
-            with self.reading() as file:
-                yield file
-            return
-        stream = self._open_stream()
-        with stream.peeking():
-            yield stream
+        return self.reading() if self.stream is None else self._open_stream().peeking()
 
     def _open_stream(self) -> Unpacked:
         if self._is_spent:
@@ -161,11 +154,11 @@ class Unpacked:
         return filled
 
     @contextmanager
-    def peeking(self) -> Iterator[None]:
+    def peeking(self) -> Iterator[Unpacked]:
         """Begin again, at the end, with all that is read meanwhile."""
         self._kept = bytearray(self._again)
         try:
-            yield
+            yield self
         finally:
             self._again = memoryview(bytes(self._kept))
             self._kept = None
