@@ -259,7 +259,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def write_together(folder: Path, contents: Iterable[tuple[str, Iterable[bytes]]]) -> None:
     """Write many files of a folder: each is whole or not there, and all are synced at once.
 
-    They are written into one folder aside, so that one lock and one search for what killed
+    They are written into one temporary folder, so that one lock and one search for what killed
     processes left are enough for all.
 
     Args:
@@ -269,13 +269,13 @@ def write_together(folder: Path, contents: Iterable[tuple[str, Iterable[bytes]]]
     Raises:
         OSError: if the folder cannot be written, or the disk is full.
     """
-    with named_when_full(folder), temporary_beside(folder, FOLDER_SUFFIX, Path.mkdir) as aside:
+    with named_when_full(folder), temporary_beside(folder, FOLDER_SUFFIX, Path.mkdir) as temporary:
         names = []
         for name, pieces in contents:
-            with (aside / name).open("wb") as file:
+            with (temporary / name).open("wb") as file:
                 file.writelines(pieces)
             names.append(name)
-        sync_all(aside / name for name in names)
+        sync_all(temporary / name for name in names)
         for name in names:
-            (aside / name).replace(folder / name)
+            (temporary / name).replace(folder / name)
         sync(folder)

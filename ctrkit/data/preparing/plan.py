@@ -165,7 +165,7 @@ def preparation_disk(schema: Schema, num_rows: int, *, with_times: bool) -> int:
     return round(num_rows * (arrays + spilled))
 
 
-def check_readable_once(
+def check_no_rereading(
     sources: Mapping[str, Sequence[Source]], out: PathLike | None, *, force: bool
 ) -> None:
     """Refuse, before anything is read, a stream that would have to be read twice.

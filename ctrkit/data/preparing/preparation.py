@@ -38,7 +38,7 @@ from ctrkit.data.preparing.passes import (
     fit_field,
     read_block,
 )
-from ctrkit.data.preparing.plan import Plan, check_readable_once, preparation_disk
+from ctrkit.data.preparing.plan import Plan, check_no_rereading, preparation_disk
 from ctrkit.data.preparing.split import (
     Split,
     WholeSplit,
@@ -124,7 +124,7 @@ def prepare(
     for part, given in (("valid", valid), ("test", test)):
         if given is not None:
             sources[part] = open_sources(given, format=config.format, skip=skip)
-    check_readable_once(sources, out, force=config.force)
+    check_no_rereading(sources, out, force=config.force)
     resolved = resolve_schema(
         sources["train"], format=config.format, schema=schema, label=config.label, skip=skip
     )
@@ -201,7 +201,7 @@ class _Preparation:
             if self.plan.config.force:
                 return None
             raise FileExistsError(f"{error}; or replace it with force") from error
-        if self.plan.has_streams:  # with force, see `check_readable_once`
+        if self.plan.has_streams:  # with force, see `check_no_rereading`
             return None
         if fingerprint == self.plan.fingerprint():
             try:

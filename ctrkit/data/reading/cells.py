@@ -21,7 +21,7 @@ from ctrkit.data.columns import (
     numbers_of,
     seconds_of,
     smallest,
-    spelt,
+    spelling_of,
     whole_numbers_of,
 )
 from ctrkit.data.reading.blocks import Table
@@ -173,7 +173,7 @@ def _seconds(table: Table, field: Field) -> npt.NDArray[np.int64]:
     time_format = field.time_format or "iso"
     seconds, bad = seconds_of(table.columns[field.name].tokens, time_format)
     if bad.any():
-        table.refuse(field.name, bad, f"{spelt(time_format)} or empty")
+        table.refuse(field.name, bad, f"{spelling_of(time_format)} or empty")
     return seconds
 
 
