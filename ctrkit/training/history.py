@@ -106,9 +106,9 @@ class TrainResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain data, without the history."""
-        best = {"valid_auc": self.best.valid_auc, "valid_logloss": self.best.valid_logloss}
         return {
-            **best,
+            "valid_auc": self.best.valid_auc,
+            "valid_logloss": self.best.valid_logloss,
             "best_epoch": self.best.epoch,
             "epochs": self.epochs,
             "steps": self.steps,

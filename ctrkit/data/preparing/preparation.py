@@ -154,7 +154,9 @@ class _Preparation:
         if out.exists():  # to be replaced, with force
             check_replaceable(out)
         if self.plan.config.check_space:
-            self._check_space(out, with_times=time_field is not None)
+            num_rows, with_times = self.plan.about_rows(), time_field is not None
+            needed = preparation_disk(self.plan.schema, num_rows, with_times=with_times)
+            check_disk(f"preparing about {num_rows:,} rows", needed, out)
         with new_folder(out, force=self.plan.config.force, durable=durable) as folder:
             spill = folder / "spill"
             spill.mkdir()
@@ -169,14 +171,6 @@ class _Preparation:
             encoder.save(folder, extra={"prepared": self._info(counted, sums, skipped)})
             del encoder  # or its vocabularies would be there twice
         return load(out, check=False)
-
-    def _check_space(self, out: Path, *, with_times: bool) -> None:
-        num_rows = self.plan.about_rows()
-        check_disk(
-            f"preparing about {num_rows:,} rows",
-            preparation_disk(self.plan.schema, num_rows, with_times=with_times),
-            out,
-        )
 
     def _existing(self, out: Path) -> PreparedData | None:
         """Return what would be made, where the folder holds it; None where it is to be made."""
@@ -198,33 +192,35 @@ class _Preparation:
         try:
             check_version(plain, out)
         except ValueError as error:
-            if self.plan.config.force:
-                return None
-            raise FileExistsError(f"{error}; or replace it with force") from error
-        if self.plan.has_streams:  # with force, see `check_no_rereading`
+            self._refuse_without_force(f"{error}; or replace it with force", error)
             return None
-        if fingerprint == self.plan.fingerprint():
-            try:
-                data = load(out)
-            except (FileNotFoundError, ValueError) as error:
-                if self.plan.config.force:
-                    return None
-                raise FileExistsError(f"{error}; prepare it again with force") from error
-            bad_rows = self.plan.config.bad_rows
-            most = most_bad_rows(bad_rows)
-            if most is None or data.num_skipped <= most:
-                return data
-            raise ValueError(
-                f"{out} holds this log without {data.num_skipped:,} rows that cannot be read, "
-                f"listed in {data.path / SKIPPED_FILE}; bad_rows {bad_rows!r} allows "
-                f"{most or 'none'}"
+        if any(source.stream is not None for source in self.plan.opened):
+            return None  # with force, see `check_no_rereading`
+        if fingerprint != self.plan.fingerprint():
+            self._refuse_without_force(
+                f"{out} holds data prepared from another log, schema or options; "
+                "name another folder, or replace it with force"
             )
-        if self.plan.config.force:
             return None
-        raise FileExistsError(
-            f"{out} holds data prepared from another log, schema or options; "
-            "name another folder, or replace it with force"
+        try:
+            data = load(out)
+        except (FileNotFoundError, ValueError) as error:
+            self._refuse_without_force(f"{error}; prepare it again with force", error)
+            return None
+        bad_rows = self.plan.config.bad_rows
+        most = most_bad_rows(bad_rows)
+        if most is None or data.num_skipped <= most:
+            return data
+        raise ValueError(
+            f"{out} holds this log without {data.num_skipped:,} rows that cannot be read, "
+            f"listed in {data.path / SKIPPED_FILE}; bad_rows {bad_rows!r} allows "
+            f"{most or 'none'}"
         )
+
+    def _refuse_without_force(self, refusal: str, cause: Exception | None = None) -> None:
+        """Raise ``FileExistsError`` unless what is there is to be replaced."""
+        if not self.plan.config.force:
+            raise FileExistsError(refusal) from cause
 
     def _read(
         self, workers: Workers, spill: Path, time_field: Field | None, skipped: SkippedRows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NoReturn, Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +36,10 @@ class Table:
     lines: Callable[[], npt.NDArray[np.int64]]
     place: Place
 
-    def refuse(self, name: str, is_bad: npt.NDArray[np.bool_], must: str) -> NoReturn:
-        """Raise `BadRowsError` for the rows whose cell is one of the bad tokens."""
+    def require(self, name: str, is_bad: npt.NDArray[np.bool_], must: str) -> None:
+        """Raise `BadRowsError` if the cell of a row is one of the bad tokens, for all such rows."""
+        if not is_bad.any():
+            return
         column = self.columns[name]
         texts = column.tokens.texts()
         lines = self.lines()

@@ -166,7 +166,7 @@ class FrameSource(_PiecewiseSource):
         }
 
     def _pieces(self, schema: Schema) -> Generator[tuple[pd.DataFrame, int], None, None]:
-        num_rows = _num_rows(schema, self._frame.shape[1])
+        num_rows = min(BLOCK_ROWS, most_rows(schema, self._frame.shape[1]))
         for start in range(0, len(self._frame), num_rows):
             yield self._frame.iloc[start : start + num_rows], len(self._frame)
 
@@ -247,7 +247,7 @@ class ParquetSource(_PiecewiseSource):
         try:
             with self._parquet.ParquetFile(self._path) as file:
                 index = PandasIndex.of(file.schema_arrow)
-                num_rows = _num_rows(schema, len(file.schema_arrow))
+                num_rows = min(BLOCK_ROWS, most_rows(schema, len(file.schema_arrow)))
                 for batch in file.iter_batches(batch_size=num_rows, use_threads=False):
                     # Or texts that are no UTF-8 would come to light later.
                     batch.validate(full=True)
@@ -270,8 +270,3 @@ def is_parquet(path: Path) -> bool:
             return False
         file.seek(-len(_MAGIC), os.SEEK_END)
         return file.read() == _MAGIC
-
-
-def _num_rows(schema: Schema, num_columns: int) -> int:
-    """Return how many rows a block has."""
-    return min(BLOCK_ROWS, most_rows(schema, num_columns))

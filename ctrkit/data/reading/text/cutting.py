@@ -250,16 +250,13 @@ def few_rows(piece: Piece, dialect: Dialect, max_rows: int, *, skip: bool) -> It
             yield piece
         return
     start = 0
-    ends = np.flatnonzero(_row_ends(data, dialect, stop=not skip)) + 1
+    if quotes_in_order(data, dialect):
+        is_end = newlines_outside(data, dialect.quote)
+    else:
+        is_end, _ = _row_ends_by_csv(data, dialect, stop=not skip)
+    ends = np.flatnonzero(is_end) + 1
     for end in ends[max_rows - 1 :: max_rows].tolist():
         yield piece.cut(start, end)
         start = end
     if start < len(data):
         yield piece.cut(start, len(data))
-
-
-def _row_ends(data: Bytes, dialect: Dialect, *, stop: bool) -> npt.NDArray[np.bool_]:
-    """Return which bytes are ends of rows."""
-    if quotes_in_order(data, dialect):
-        return newlines_outside(data, dialect.quote)
-    return _row_ends_by_csv(data, dialect, stop=stop)[0]
