@@ -12,8 +12,8 @@ import re
 import reprlib
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -59,17 +59,7 @@ MAX_LAYERS = 1000
 """More layers than any model has that can be trained; a slip of the finger asks for more."""
 
 
-@overload
-def option(default: bool, help: str, *, choices: Iterable[str] = ()) -> bool: ...
-@overload
-def option(default: int, help: str, *, choices: Iterable[str] = ()) -> int: ...
-@overload
-def option(default: float, help: str, *, choices: Iterable[str] = ()) -> float: ...
-@overload
-def option(default: str, help: str, *, choices: Iterable[str] = ()) -> str: ...
-@overload
-def option(default: T, help: str, *, choices: Iterable[str] = ()) -> T: ...
-def option(default: Any, help: str, *, choices: Iterable[str] = ()) -> Any:
+def option(default: T, help: str, *, choices: Iterable[str] = ()) -> T:
     """Return a dataclass field with a default, a help text and, for names, the valid choices."""
     return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices)})
 
@@ -116,66 +106,61 @@ def check_choice(what: str, name: str, known: Iterable[str]) -> None:
         raise ValueError(f"unknown {what} {shown(name)}{suggest(str(name), names)}")
 
 
-def check_positive(**values: float) -> None:
-    """Raise ``ValueError`` unless every value is above zero, and neither infinite nor huge."""
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be positive, got {shown(value)}")
+def check_positive(**values: float | None) -> None:
+    """Raise ``ValueError`` unless every value is above zero, and neither infinite nor huge.
+
+    None stands for an option that is not given, here and in the checks below.
+    """
+    _require(values, lambda value: value > 0, "be positive")
     _check_bounded(values)
 
 
 def check_num_layers(**values: int) -> None:
     """Raise ``ValueError`` unless every value is a possible number of layers."""
     check_positive(**values)
-    for name, value in values.items():
-        if value > MAX_LAYERS:
-            raise ValueError(f"{name} must be at most {MAX_LAYERS}, got {shown(value)}")
+    _require(values, lambda value: value <= MAX_LAYERS, f"be at most {MAX_LAYERS}")
 
 
-def check_workers(**values: int) -> None:
+def check_workers(**values: int | None) -> None:
     """Raise ``ValueError`` unless every value is a possible number of threads."""
     check_positive(**values)
-    for name, value in values.items():
-        if value > MOST_WORKERS:
-            raise ValueError(f"{name} must be at most {MOST_WORKERS}, got {value}")
+    _require(values, lambda value: value <= MOST_WORKERS, f"be at most {MOST_WORKERS}")
 
 
-def check_not_negative(**values: float) -> None:
+def check_not_negative(**values: float | None) -> None:
     """Raise ``ValueError`` unless every value is zero or more, and neither infinite nor huge."""
-    for name, value in values.items():
-        if not value >= 0:
-            raise ValueError(f"{name} must not be negative, got {shown(value)}")
+    _require(values, lambda value: value >= 0, "not be negative")
     _check_bounded(values)
 
 
-def check_factor(**values: float) -> None:
+def check_factor(**values: float | None) -> None:
     """Raise ``ValueError`` unless every value is a possible weight of a loss term."""
     check_not_negative(**values)
-    for name, value in values.items():
-        if value > MOST_FACTOR:
-            raise ValueError(f"{name} must be at most {MOST_FACTOR:g}, got {shown(value)}")
+    _require(values, lambda value: value <= MOST_FACTOR, f"be at most {MOST_FACTOR:g}")
 
 
 def check_between(low: float, high: float, **values: float) -> None:
     """Raise ``ValueError`` unless every value lies between two numbers, or is one of them."""
-    for name, value in values.items():
-        if not low <= value <= high:
-            raise ValueError(f"{name} must lie between {low:g} and {high:g}, got {shown(value)}")
-
-
-def _check_bounded(values: Mapping[str, float]) -> None:
-    for name, value in values.items():
-        if value == math.inf:
-            raise ValueError(f"{name} must be finite, got {value!r}")
-        if isinstance(value, int) and value > MOST_WHOLE:
-            raise ValueError(f"{name} must be at most {MOST_WHOLE}, got {shown(value)}")
+    _require(values, lambda value: low <= value <= high, f"lie between {low:g} and {high:g}")
 
 
 def check_fraction(**values: float) -> None:
     """Raise ``ValueError`` unless every value lies in [0, 1)."""
+    _require(values, lambda value: 0 <= value < 1, "lie in [0, 1)")
+
+
+def _check_bounded(values: Mapping[str, float | None]) -> None:
+    _require(values, lambda value: value < math.inf, "be finite")
+    most = f"be at most {MOST_WHOLE}"
+    _require(values, lambda value: not isinstance(value, int) or value <= MOST_WHOLE, most)
+
+
+def _require(
+    values: Mapping[str, float | None], is_good: Callable[[float], bool], must: str
+) -> None:
     for name, value in values.items():
-        if not 0 <= value < 1:
-            raise ValueError(f"{name} must lie in [0, 1), got {shown(value)}")
+        if value is not None and not is_good(value):
+            raise ValueError(f"{name} must {must}, got {shown(value)}")
 
 
 def check_layers(name: str, sizes: Sequence[int], *, what: str = "number") -> None:
@@ -248,24 +233,17 @@ def members(kind: Any) -> tuple[Any, ...]:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    for member in members(kind):
-        origin = typing.get_origin(member) or member
-        if member is type(None):
-            if value is None:
-                return True
-        elif origin in SEQUENCES:
-            inner = typing.get_args(member)[0]
-            if isinstance(value, (list, tuple)) and all(_fits(item, inner) for item in value):
-                return True
-        elif origin is float:
-            if isinstance(value, float) or (_is_whole(value) and abs(value) < _LARGEST_FLOAT):
-                return True
-        elif origin is int:
-            if _is_whole(value):
-                return True
-        elif isinstance(value, origin):
-            return True
-    return False
+    return any(_fits_member(value, member) for member in members(kind))
+
+
+def _fits_member(value: Any, member: Any) -> bool:
+    origin = typing.get_origin(member) or member
+    if origin in SEQUENCES:
+        inner = typing.get_args(member)[0]
+        return isinstance(value, (list, tuple)) and all(_fits(item, inner) for item in value)
+    if origin is float:
+        return isinstance(value, float) or (_is_whole(value) and abs(value) < _LARGEST_FLOAT)
+    return _is_whole(value) if origin is int else isinstance(value, origin)
 
 
 def _is_whole(value: Any) -> bool:

@@ -269,13 +269,13 @@ def write_together(folder: Path, contents: Iterable[tuple[str, Iterable[bytes]]]
     Raises:
         OSError: if the folder cannot be written, or the disk is full.
     """
-    with named_when_full(folder), temporary_beside(folder, FOLDER_SUFFIX, Path.mkdir) as aside:
+    with named_when_full(folder), temporary_beside(folder, FOLDER_SUFFIX, Path.mkdir) as temporary:
         names = []
         for name, pieces in contents:
-            with (aside / name).open("wb") as file:
+            with (temporary / name).open("wb") as file:
                 file.writelines(pieces)
             names.append(name)
-        sync_all(aside / name for name in names)
+        sync_all(temporary / name for name in names)
         for name in names:
-            (aside / name).replace(folder / name)
+            (temporary / name).replace(folder / name)
         sync(folder)

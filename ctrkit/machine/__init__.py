@@ -7,4 +7,4 @@ from ctrkit.machine.memory import free_memory, memory_bytes, read_stretches, rel
 from ctrkit.machine.out_of_memory import memory_errors
 from ctrkit.machine.signals import Interrupted, Interruption
 from ctrkit.machine.space import address_limit, check_disk, check_memory
-from ctrkit.machine.workers import default_workers, in_order
+from ctrkit.machine.workers import Workers, default_workers

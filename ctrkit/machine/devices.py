@@ -81,7 +81,8 @@ def full_rate(device: torch.device) -> Iterator[None]:
     import torch
 
     previous = torch.get_float32_matmul_precision()
-    was_flushing = _flushes_denormals()
+    # PyTorch sets this but does not tell it.
+    was_flushing = float(torch.tensor(1e-40) * 1.0) == 0.0
     if device.type == "cpu":
         torch.set_float32_matmul_precision(fastest_exact_matmul())
     torch.set_flush_denormal(True)
@@ -90,13 +91,6 @@ def full_rate(device: torch.device) -> Iterator[None]:
     finally:
         torch.set_float32_matmul_precision(previous)
         torch.set_flush_denormal(was_flushing)
-
-
-def _flushes_denormals() -> bool:
-    import torch
-
-    # PyTorch sets this but cannot report it.
-    return float(torch.tensor(1e-40) * 1.0) == 0.0
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-S = TypeVar("S")
 T = TypeVar("T")
 
 MAX_WORKERS = 8
@@ -16,51 +15,49 @@ MAX_WORKERS = 8
 
 
 def default_workers() -> int:
-    """Return the default number of threads: one per processor, at most 8."""
-    return min(_num_processors(), MAX_WORKERS)
+    """Return how many threads to use unless told otherwise: one per processor, at most 8."""
+    # The processors given to this process, which may be fewer than the machine has.
+    is_told = hasattr(os, "sched_getaffinity")
+    number = len(os.sched_getaffinity(0)) if is_told else os.cpu_count() or 1
+    return min(number, MAX_WORKERS)
 
 
-def _num_processors() -> int:
-    # The processors of this process, which may be fewer than the machine's.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+class Workers(ThreadPoolExecutor):
+    """A pool of threads that hands results back in the order of the tasks.
 
-
-def in_order(
-    pool: ThreadPoolExecutor, tasks: Iterable[tuple[Callable[[], T], S]], limit: int
-) -> Generator[tuple[T, S], None, None]:
-    """Yield the results of tasks in their order, with at most `limit` of them under way.
-
-    An error of a task or of their iterator comes after the results before it, so that the first
-    error in the file is always the one reported. Closing the generator drops tasks that have not
-    begun.
+    Args:
+        number: how many threads.
     """
-    waiting: deque[Future[tuple[T, S]]] = deque()
-    try:
-        for future in _submitted(pool, tasks):
-            waiting.append(future)
-            if len(waiting) >= limit:
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "ctrkit-worker")
+        self.number = number
+
+    def in_order(self, tasks: Iterable[Callable[[], T]]) -> Generator[T, None, None]:
+        """Yield the results of tasks in their order, with one task more than threads under way.
+
+        An error, be it of a task or of the iterator over them, comes after the results before it,
+        so that it is always the first in the file that is reported. Tasks not yet begun are
+        dropped when the generator is closed.
+        """
+        waiting: deque[Future[T]] = deque()
+        try:
+            for future in self._submitted(tasks):
+                waiting.append(future)
+                if len(waiting) > self.number:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
+        finally:
+            for future in waiting:
+                future.cancel()
 
-
-def _submitted(
-    pool: ThreadPoolExecutor, tasks: Iterable[tuple[Callable[[], T], S]]
-) -> Iterator[Future[tuple[T, S]]]:
-    """Yield the futures of tasks; an error of the iterator is a future that failed."""
-    try:
-        for task, tag in tasks:
-            yield pool.submit(_run, task, tag)
-    except Exception as error:
-        failed: Future[tuple[T, S]] = Future()
-        failed.set_exception(error)
-        yield failed
-
-
-def _run(task: Callable[[], T], tag: S) -> tuple[T, S]:
-    return task(), tag
+    def _submitted(self, tasks: Iterable[Callable[[], T]]) -> Iterator[Future[T]]:
+        """Yield the futures of tasks; an error of the iterator is a future that failed."""
+        try:
+            for task in tasks:
+                yield self.submit(task)
+        except Exception as error:
+            failed: Future[T] = Future()
+            failed.set_exception(error)
+            yield failed

@@ -21,14 +21,6 @@ MONITORS = ("auc", "logloss")
 PRECISIONS = ("float32", "bf16")
 SHUFFLES = ("auto", "rows", "blocks")
 
-OPTIONAL_POSITIVE = (
-    "table_learning_rate",
-    "clip_norm",
-    "validate_every",
-    "chunk_rows",
-    "checkpoint_steps",
-)
-
 CHECKPOINT_OPTIONS = ("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints")
 """Options that do not change what a run learns."""
 
@@ -120,6 +112,11 @@ class TrainConfig:
             plateau_patience=self.plateau_patience,
             checkpoint_minutes=self.checkpoint_minutes,
             keep_checkpoints=self.keep_checkpoints,
+            table_learning_rate=self.table_learning_rate,
+            clip_norm=self.clip_norm,
+            validate_every=self.validate_every,
+            chunk_rows=self.chunk_rows,
+            checkpoint_steps=self.checkpoint_steps,
         )
         check_not_negative(
             warmup_steps=self.warmup_steps,
@@ -128,10 +125,7 @@ class TrainConfig:
             seed=self.seed,
         )
         check_fraction(plateau_factor=self.plateau_factor)
-        check_factor(net_l2=self.net_l2, table_l2=self.table_l2 or 0.0)
-        for name in OPTIONAL_POSITIVE:
-            if getattr(self, name) is not None:
-                check_positive(**{name: getattr(self, name)})
+        check_factor(net_l2=self.net_l2, table_l2=self.table_l2)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("table_optimizer", self.table_optimizer, TABLE_OPTIMIZERS)
         if self.compile and self.table_optimizer in ("lazy", "adagrad"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,9 +58,6 @@ class History(Sequence[Record]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __iter__(self) -> Iterator[Record]:
-        return iter(self.records)
-
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the records as plain data."""
         return [asdict(record) for record in self.records]
@@ -109,9 +106,9 @@ class TrainResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain data, without the history."""
-        best = {"valid_auc": self.best.valid_auc, "valid_logloss": self.best.valid_logloss}
         return {
-            **best,
+            "valid_auc": self.best.valid_auc,
+            "valid_logloss": self.best.valid_logloss,
             "best_epoch": self.best.epoch,
             "epochs": self.epochs,
             "steps": self.steps,

@@ -103,11 +103,12 @@ class Loop:
         """Begin, or resume from the last checkpoint, and train until the run stops."""
         if self.checkpoints is not None:
             self._open(self.checkpoints, resume=resume)
+        epochs, steps = divmod(self.step, self.steps_per_epoch)
         for observer in self.observers:
             observer.on_start(
                 total_steps=self.config.epochs * self.steps_per_epoch,
                 num_rows=self.num_rows,
-                done_rows=self._done_rows(),
+                done_rows=epochs * self.num_rows + steps * self.config.batch_size,
             )
             for record in self.stopping.records:
                 observer.on_validation(record)
@@ -120,10 +121,6 @@ class Loop:
         self.ranks.wait()  # for the best weights, which the first process writes
         self.best.end()
         return self._result(stopped)
-
-    def _done_rows(self) -> int:
-        epochs, steps = divmod(self.step, self.steps_per_epoch)
-        return epochs * self.num_rows + steps * self.config.batch_size
 
     def _open(self, checkpoints: Checkpoints, *, resume: bool) -> None:
         """Resume from the last checkpoint, or remove what an earlier run has left."""

@@ -103,8 +103,7 @@ def score_stream(
         ValueError: if an id is out of range, or `num_workers` is no number of threads.
         MemoryError: if the memory does not suffice.
     """
-    if num_workers is not None:
-        check_workers(num_workers=num_workers)
+    check_workers(num_workers=num_workers)
     device = next(model.parameters()).device
     size = chunk_rows(device)
     limits = id_limits(model)

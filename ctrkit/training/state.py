@@ -116,14 +116,11 @@ def _check_optimizer(optimizer: torch.optim.Optimizer, saved: Any, step: int) ->
             raise ValueError(f"an optimizer holds weights 0 to {len(parameters) - 1}, got {index}")
         if not isinstance(entries, dict):
             raise ValueError(f"the state of weights {index} must be a dict, got {shown(entries)}")
-        _check_tensors(entries, _expected_state(optimizer, parameters[index]), step)
-
-
-def _expected_state(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, torch.Size]:
-    """Return names and shapes of what an optimizer keeps of some weights."""
-    if isinstance(optimizer, LazyOptimizer):
-        return optimizer.state_shapes(parameter)
-    return {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+        shape = parameters[index].shape
+        expected = {"step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape}
+        if isinstance(optimizer, LazyOptimizer):
+            expected = optimizer.state_shapes(parameters[index])
+        _check_tensors(entries, expected, step)
 
 
 def _check_tensors(found: Mapping[Any, Any], expected: Mapping[str, torch.Size], step: int) -> None:

@@ -107,7 +107,8 @@ class Trainer:
             raise ValueError("resume needs the folder of the checkpoints, got none")
         with memory_errors():
             loop = Loop(self.config, self.observers, model, train, valid, folder, aim, self.ranks)
-            with loop.optimize.at_full_speed(), torch.random.fork_rng(_cuda_devices(loop.device)):
+            cuda_devices = [loop.device.index or 0] if loop.device.type == "cuda" else []
+            with loop.optimize.at_full_speed(), torch.random.fork_rng(cuda_devices):
                 torch.manual_seed(self.config.seed)
                 return loop.train_to_end(resume=resume)
 
@@ -147,7 +148,3 @@ def _check_targets(targets: NDArray[np.float32], num_rows: int) -> None:
             f"targets must have shape ({num_rows},), one per training row, got {numbers.shape}"
         )
     check_finite("targets", numbers)
-
-
-def _cuda_devices(device: torch.device) -> list[int]:
-    return [device.index or 0] if device.type == "cuda" else []

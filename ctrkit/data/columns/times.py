@@ -54,7 +54,7 @@ def _allowed(time_format: str) -> re.Pattern[str]:
     return re.compile(f"{has_digit}{first}(?:[ -~{others}]*[!-~{others}])?")
 
 
-def spelt(time_format: str) -> str:
+def spelling_of(time_format: str) -> str:
     """Return what a cell must be, for messages."""
     if time_format == "epoch":
         return "seconds since 1970 (in the years 1 to 9999)"

@@ -153,14 +153,11 @@ class Tokens:
         Raises:
             ValueError: if a text holds a zero byte.
         """
-        joined = b"".join(encoded)
-        if b"\0" in joined:
+        content = b"".join(text + b"\0" for text in encoded)
+        if content.count(b"\0") > len(encoded):
             text = next(item for item in encoded if b"\0" in item)
             raise ValueError(f"a text must not hold a zero byte, got {text.decode()!r}")
-        lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
-        padding = -len(joined) % _WORD_BYTES + _WORD_BYTES
-        words = np.frombuffer(joined + bytes(padding), dtype="<u8")
-        return cls.from_cells(words, np.cumsum(lengths) - lengths, lengths)
+        return cls.from_terminated(content)
 
     @classmethod
     def from_terminated(cls, content: bytes) -> Tokens:
@@ -168,8 +165,7 @@ class Tokens:
         padding = -len(content) % _WORD_BYTES + _WORD_BYTES
         words = np.frombuffer(content + bytes(padding), dtype="<u8")
         ends = np.flatnonzero(words.view(np.uint8)[: len(content)] == 0)
-        starts = np.zeros(len(ends), dtype=np.int64)
-        starts[1:] = ends[:-1] + 1
+        starts = np.append(0, ends + 1)[:-1]
         return cls.from_cells(words, starts, ends - starts)
 
     @classmethod
@@ -253,9 +249,7 @@ class Tokens:
 
     @functools.cached_property
     def _long_starts(self) -> npt.NDArray[np.int64]:
-        starts = np.zeros_like(self.long_ends)
-        starts[1:] = self.long_ends[:-1]
-        return starts
+        return np.append(0, self.long_ends)[:-1]
 
     def _long_of(
         self, index: npt.NDArray[np.integer]
@@ -301,21 +295,12 @@ class Column:
             none = np.empty(0, dtype=np.int64)
             tokens = Tokens(keys, none.astype(np.int32), none, none.astype(np.uint8))
         else:
-            first = first_rows(codes, len(keys))
+            first = np.empty(len(keys), dtype=np.int64)
+            first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # the first row is the last set
             tokens = Tokens.from_cells(words, starts[first], lengths[first], keys)
         return cls(smallest(codes, len(keys)), tokens)
 
 
-def first_rows(codes: Integers, num_codes: int) -> npt.NDArray[np.int64]:
-    """Return the first row of every code."""
-    first = np.empty(num_codes, dtype=np.int64)
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
-    return first
-
-
 def smallest(codes: Integers, num_codes: int) -> npt.NDArray[np.integer]:
     """Return codes below `num_codes` in the smallest unsigned type that holds them."""
-    for kind in (np.uint8, np.uint16):
-        if num_codes <= np.iinfo(kind).max + 1:
-            return codes.astype(kind)
-    return codes.astype(np.uint32)
+    return codes.astype(np.min_scalar_type(max(num_codes - 1, 0)))

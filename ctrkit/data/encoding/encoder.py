@@ -34,7 +34,6 @@ from ctrkit.data.reading import (
     Cells,
     FrameSource,
     NumberCells,
-    TokenCells,
     cells_of,
     check_frame,
     labels_of,
@@ -217,26 +216,19 @@ class Encoder:
         if isinstance(cells, NumberCells):
             missing = np.isnan(cells.numbers)
             ids = np.where(missing, MISSING_ID, RARE_ID).astype(np.int32)
-            numbers = self._transformed(field, np.where(missing, 0.0, cells.numbers))
-            return ids[:, None], np.where(missing, 1.0, numbers).astype(np.float32)
-        ids = self._ids(field, cells)
+            known = np.where(missing, 0.0, cells.numbers)
+            is_standard = needs_statistics(field)
+            transform = self.statistics[field.name].standardised if is_standard else log1p_of
+            return ids[:, None], np.where(missing, 1.0, transform(known)).astype(np.float32)
+        buckets = hash_buckets(self.schema, field)
+        if buckets is not None:
+            ids = bucket_ids(cells.keys, buckets)
+        else:
+            ids = self.vocabularies[field.owner].lookup(cells.keys)
         if cells.slots is None:
             return ids[:, None], None
         padded = np.append(ids, np.int32(MISSING_ID))  # NO_TOKEN is -1, the last
         return padded[cells.slots], None
-
-    def _ids(self, field: ModelField, cells: TokenCells) -> npt.NDArray[np.int32]:
-        buckets = hash_buckets(self.schema, field)
-        if buckets is not None:
-            return bucket_ids(cells.keys, buckets)
-        return self.vocabularies[field.owner].lookup(cells.keys)
-
-    def _transformed(
-        self, field: ModelField, numbers: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
-        if not needs_statistics(field):
-            return log1p_of(numbers)
-        return self.statistics[field.name].standardised(numbers)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return everything but the vocabularies as plain data."""

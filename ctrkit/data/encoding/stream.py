@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from ctrkit.data.encoding.encoder import LABEL_MODES, Encoder
 from ctrkit.data.reading import Block, SkippedRow, Source, SourceLike, open_sources, read_good_rows
-from ctrkit.machine import default_workers, in_order
+from ctrkit.machine import Workers, default_workers
 from ctrkit.options import check_choice, check_positive
 from ctrkit.rows import Rows
 
@@ -56,9 +55,7 @@ def read_rows(
         ValueError: if a row is not as the schema says, naming file, line and column.
     """
     check_choice("label mode", label, LABEL_MODES)
-    check_positive(chunk_rows=chunk_rows)
-    if num_workers is not None:
-        check_positive(num_workers=num_workers)
+    check_positive(chunk_rows=chunk_rows, num_workers=num_workers)
     opened = open_sources(
         source, format=format, block_bytes=BLOCK_BYTES, skip=on_skipped is not None
     )
@@ -75,16 +72,13 @@ def _chunks(
 ) -> Generator[Rows, None, None]:
     encode = functools.partial(encoder.encode_block, label=label)
     tasks = (
-        (functools.partial(_read, block, encode, skip=on_skipped is not None), None)
+        functools.partial(_read, block, encode, skip=on_skipped is not None)
         for one in opened
         for block in one.blocks(encoder.schema)
     )
     num_rows = 0
-    with (
-        ThreadPoolExecutor(num_workers, thread_name_prefix="ctrkit-read") as pool,
-        closing(in_order(pool, tasks, num_workers + 1)) as encoded,
-    ):
-        for (rows, skipped, preceding), _ in encoded:
+    with Workers(num_workers) as workers, closing(workers.in_order(tasks)) as encoded:
+        for rows, skipped, preceding in encoded:
             if skipped and on_skipped is not None:
                 on_skipped(skipped, num_rows + preceding)
             if rows is None:

@@ -67,10 +67,8 @@ class PrepareConfig(ReadConfig):
         check_not_negative(seed=self.seed)
         if self.seed >= 1 << 63:
             raise ValueError(f"seed must be below 2**63, got {self.seed}")
-        if self.min_count is not None:
-            check_positive(min_count=self.min_count)
-        if self.num_workers is not None:
-            check_workers(num_workers=self.num_workers)
+        check_positive(min_count=self.min_count)
+        check_workers(num_workers=self.num_workers)
         if self.time_column is not None and self.split != "time":
             raise ValueError(
                 f"time_column needs split 'time', got split {self.split!r} "

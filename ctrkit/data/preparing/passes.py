@@ -13,7 +13,7 @@ workers, so neither does the result.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from ctrkit.data.encoding import (
 from ctrkit.data.preparing.split import Parts, Span, Split
 from ctrkit.data.reading import Block, Cells, NumberCells, TokenCells, cells_of, labels_of, times_of
 from ctrkit.data.schemas import Field, Schema
-from ctrkit.data.storing import PARTS, Spill, Stored
+from ctrkit.data.storing import PARTS, Stored, spill
 from ctrkit.rows import Rows
 
 
@@ -104,26 +104,22 @@ def read_block(block: Block, schema: Schema, time_field: Field | None, path: Pat
     """
     wanted = {schema.label, *needed_columns(schema)}
     table = block.table(wanted | ({time_field.name} if time_field else set()))
-    with Spill(path) as spill:
-        labels = spill.put(labels_of(table, schema.label))
-        times = spill.put(times_of(table, time_field)) if time_field else None
-        fields = [_put(spill, cells, tokens) for cells, tokens in cells_of(table, schema)]
+    with spill(path) as put:
+        labels = put(labels_of(table, schema.label))
+        times = put(times_of(table, time_field)) if time_field else None
+        fields = [_put(put, cells, tokens) for cells, tokens in cells_of(table, schema)]
     return StoredBlock(table.num_rows, labels, times, tuple(fields))
 
 
-def _put(spill: Spill, cells: Cells, tokens: Tokens) -> StoredCells:
-    codes = spill.put(cells.codes)
+def _put(put: Callable[[npt.NDArray[Any]], Stored], cells: Cells, tokens: Tokens) -> StoredCells:
+    codes = put(cells.codes)
     if isinstance(cells, NumberCells):
-        return StoredCells(codes, spill.put(cells.numbers), None, True, None)
+        return StoredCells(codes, put(cells.numbers), None, True, None)
     long_texts = None
     if len(tokens.long_at):
-        long_texts = (
-            spill.put(tokens.long_at),
-            spill.put(tokens.long_ends),
-            spill.put(tokens.long_bytes),
-        )
-    slots = None if cells.slots is None else spill.put(cells.slots)
-    return StoredCells(codes, spill.put(cells.keys), slots, False, long_texts)
+        long_texts = put(tokens.long_at), put(tokens.long_ends), put(tokens.long_bytes)
+    slots = None if cells.slots is None else put(cells.slots)
+    return StoredCells(codes, put(cells.keys), slots, False, long_texts)
 
 
 @dataclass(frozen=True)
@@ -161,17 +157,14 @@ def count_block(
     training = np.flatnonzero(parts == 0)
     counted = slice(None) if count_all else training
     fields = []
-    with Spill(path) as spill:
-        stored_parts = spill.put(parts)
+    with spill(path) as put:
+        stored_parts = put(parts)
         for model_field, stored in zip(schema.model_fields, block.fields, strict=True):
-            if needs_vocabulary(schema, model_field):
-                counts = spill.put(_counts(stored, counted))
-                fields.append(dataclasses.replace(stored, counts=counts))
-            elif needs_statistics(model_field):
-                counts = spill.put(_counts(stored, training))
-                fields.append(dataclasses.replace(stored, counts=counts))
-            else:
-                fields.append(stored)
+            is_category = needs_vocabulary(schema, model_field)
+            if is_category or needs_statistics(model_field):
+                counts = put(_counts(stored, counted if is_category else training))
+                stored = dataclasses.replace(stored, counts=counts)
+            fields.append(stored)
     return CountedBlock(
         dataclasses.replace(block, fields=tuple(fields)),
         stored_parts,

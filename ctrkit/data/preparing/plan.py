@@ -54,11 +54,6 @@ class Plan:
         """All sources."""
         return list(itertools.chain.from_iterable(self.sources.values()))
 
-    @property
-    def has_streams(self) -> bool:
-        """Whether a source can be read only once."""
-        return any(source.stream is not None for source in self.opened)
-
     def about_rows(self) -> int:
         """Return about how many rows there are, if known without reading all."""
         return sum(source.about_rows(self.schema) or 0 for source in self.opened)
@@ -134,11 +129,9 @@ class Plan:
     def recorded(self) -> dict[str, Any]:
         """Return what ``schema.json`` records of the plan; free once the sources were read."""
         options = to_mapping(self.config)
-        for name in _CHANGE_NOTHING:
-            del options[name]
         return {
             "fingerprint": self.fingerprint(),
-            "options": options,
+            "options": {n: value for n, value in options.items() if n not in _CHANGE_NOTHING},
             "sources": self._content_hashes(),
         }
 
@@ -165,7 +158,7 @@ def preparation_disk(schema: Schema, num_rows: int, *, with_times: bool) -> int:
     return round(num_rows * (arrays + spilled))
 
 
-def check_readable_once(
+def check_no_rereading(
     sources: Mapping[str, Sequence[Source]], out: PathLike | None, *, force: bool
 ) -> None:
     """Refuse, before anything is read, a stream that would have to be read twice.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from ctrkit.data.preparing.passes import (
     fit_field,
     read_block,
 )
-from ctrkit.data.preparing.plan import Plan, check_readable_once, preparation_disk
+from ctrkit.data.preparing.plan import Plan, check_no_rereading, preparation_disk
 from ctrkit.data.preparing.split import (
     Split,
     WholeSplit,
@@ -67,7 +67,7 @@ from ctrkit.data.storing import (
     new_folder,
 )
 from ctrkit.files import remove_left_overs
-from ctrkit.machine import check_disk, default_workers, in_order
+from ctrkit.machine import Workers, check_disk, default_workers
 from ctrkit.options import (
     shown,
     suggest,
@@ -75,8 +75,8 @@ from ctrkit.options import (
 
 ProgressCallback = Callable[[Progress], None]
 
-_ReadBlock = tuple[StoredBlock | None, Iterable[SkippedRow]]
-"""A block, None where no row of it is good, and its bad rows."""
+_ReadBlock = tuple[int, float, StoredBlock | None, Iterable[SkippedRow]]
+"""Number and fraction read of a source; its next block, None where no row is good; bad rows."""
 
 
 def prepare(
@@ -124,7 +124,7 @@ def prepare(
     for part, given in (("valid", valid), ("test", test)):
         if given is not None:
             sources[part] = open_sources(given, format=config.format, skip=skip)
-    check_readable_once(sources, out, force=config.force)
+    check_no_rereading(sources, out, force=config.force)
     resolved = resolve_schema(
         sources["train"], format=config.format, schema=schema, label=config.label, skip=skip
     )
@@ -154,30 +154,23 @@ class _Preparation:
         if out.exists():  # to be replaced, with force
             check_replaceable(out)
         if self.plan.config.check_space:
-            self._check_space(out, with_times=time_field is not None)
+            num_rows, with_times = self.plan.about_rows(), time_field is not None
+            needed = preparation_disk(self.plan.schema, num_rows, with_times=with_times)
+            check_disk(f"preparing about {num_rows:,} rows", needed, out)
         with new_folder(out, force=self.plan.config.force, durable=durable) as folder:
-            workers = self.plan.config.num_workers or default_workers()
             spill = folder / "spill"
             spill.mkdir()
             skipped = SkippedRows(folder / SKIPPED_FILE, most_bad_rows(self.plan.config.bad_rows))
-            with ThreadPoolExecutor(workers) as pool:
+            with Workers(self.plan.config.num_workers or default_workers()) as workers:
                 with skipped:
-                    blocks = self._read(pool, workers, spill, time_field, skipped)
-                counted = self._count(pool, workers, spill, blocks)
-                encoder = self._fit(pool, workers, counted)
-                sums = self._write(pool, workers, folder, counted, encoder)
+                    blocks = self._read(workers, spill, time_field, skipped)
+                counted = self._count(workers, spill, blocks)
+                encoder = self._fit(workers, counted)
+                sums = self._write(workers, folder, counted, encoder)
             shutil.rmtree(spill)
             encoder.save(folder, extra={"prepared": self._info(counted, sums, skipped)})
             del encoder  # or its vocabularies would be there twice
         return load(out, check=False)
-
-    def _check_space(self, out: Path, *, with_times: bool) -> None:
-        num_rows = self.plan.about_rows()
-        check_disk(
-            f"preparing about {num_rows:,} rows",
-            preparation_disk(self.plan.schema, num_rows, with_times=with_times),
-            out,
-        )
 
     def _existing(self, out: Path) -> PreparedData | None:
         """Return the prepared data if the folder holds it already, else None."""
@@ -199,66 +192,60 @@ class _Preparation:
         try:
             check_version(plain, out)
         except ValueError as error:
-            if self.plan.config.force:
-                return None
-            raise FileExistsError(f"{error}; or replace it with force") from error
-        if self.plan.has_streams:  # with force, see `check_readable_once`
+            self._refuse_without_force(f"{error}; or replace it with force", error)
             return None
-        if fingerprint == self.plan.fingerprint():
-            try:
-                data = load(out)
-            except (FileNotFoundError, ValueError) as error:
-                if self.plan.config.force:
-                    return None
-                raise FileExistsError(f"{error}; prepare it again with force") from error
-            bad_rows = self.plan.config.bad_rows
-            most = most_bad_rows(bad_rows)
-            if most is None or data.num_skipped <= most:
-                return data
-            raise ValueError(
-                f"{out} holds this log without {data.num_skipped:,} rows that cannot be read, "
-                f"listed in {data.path / SKIPPED_FILE}; bad_rows {bad_rows!r} allows "
-                f"{most or 'none'}"
+        if any(source.stream is not None for source in self.plan.opened):
+            return None  # with force, see `check_no_rereading`
+        if fingerprint != self.plan.fingerprint():
+            self._refuse_without_force(
+                f"{out} holds data prepared from another log, schema or options; "
+                "name another folder, or replace it with force"
             )
-        if self.plan.config.force:
             return None
-        raise FileExistsError(
-            f"{out} holds data prepared from another log, schema or options; "
-            "name another folder, or replace it with force"
+        try:
+            data = load(out)
+        except (FileNotFoundError, ValueError) as error:
+            self._refuse_without_force(f"{error}; prepare it again with force", error)
+            return None
+        bad_rows = self.plan.config.bad_rows
+        most = most_bad_rows(bad_rows)
+        if most is None or data.num_skipped <= most:
+            return data
+        raise ValueError(
+            f"{out} holds this log without {data.num_skipped:,} rows that cannot be read, "
+            f"listed in {data.path / SKIPPED_FILE}; bad_rows {bad_rows!r} allows "
+            f"{most or 'none'}"
         )
 
+    def _refuse_without_force(self, refusal: str, cause: Exception | None = None) -> None:
+        """Raise ``FileExistsError`` unless what is there is to be replaced."""
+        if not self.plan.config.force:
+            raise FileExistsError(refusal) from cause
+
     def _read(
-        self,
-        pool: ThreadPoolExecutor,
-        workers: int,
-        spill: Path,
-        time_field: Field | None,
-        skipped: SkippedRows,
+        self, workers: Workers, spill: Path, time_field: Field | None, skipped: SkippedRows
     ) -> dict[str, list[StoredBlock]]:
         sources = self.plan.sources
         order = [(part, source) for part in sources for source in sources[part]]
         rows_of = [0] * len(order)
         found: dict[str, list[StoredBlock]] = {part: [] for part in sources}
-        num_blocks = 0
 
-        def tasks() -> Iterator[tuple[Callable[[], _ReadBlock], tuple[int, float]]]:
-            nonlocal num_blocks
+        def tasks() -> Iterator[Callable[[], _ReadBlock]]:
+            numbers = itertools.count()
             for index, (part, source) in enumerate(order):
                 time = time_field if part == "train" else None
                 for block in source.blocks(self.plan.schema):
                     self._check_columns(block, time)
-                    path = spill / f"cells-{num_blocks:06d}"
-                    task = functools.partial(self._read_block, block, time, path)
-                    yield task, (index, (index + block.fraction) / len(order))
-                    num_blocks += 1
+                    path = spill / f"cells-{next(numbers):06d}"
+                    yield functools.partial(self._read_block, index, block, time, path)
 
-        for (block, bad_rows), (index, fraction) in in_order(pool, tasks(), workers + 1):
+        for index, fraction, block, bad_rows in workers.in_order(tasks()):
             part, _ = order[index]
             skipped.add(part, bad_rows)
             if block is not None:
                 found[part].append(block)
                 rows_of[index] += block.num_rows
-            self.progress(Progress("read", sum(rows_of), min(fraction, 1.0)))
+            self.progress(Progress("read", sum(rows_of), min((index + fraction) / len(order), 1.0)))
         for (_, source), num_rows in zip(order, rows_of, strict=True):
             if not num_rows:
                 first = skipped.first.get(source.name)
@@ -266,14 +253,16 @@ class _Preparation:
                 raise ValueError(f"{source.name} holds no rows{hint}")
         return found
 
-    def _read_block(self, block: Block, time_field: Field | None, path: Path) -> _ReadBlock:
+    def _read_block(
+        self, index: int, block: Block, time_field: Field | None, path: Path
+    ) -> _ReadBlock:
         def read(block: Block) -> StoredBlock:
             return read_block(block, self.plan.schema, time_field, path)
 
         if self.plan.config.bad_rows == "error":
-            return read(block), ()
+            return index, block.fraction, read(block), ()
         bad_rows = Listing(path)
-        return read_good_rows(block, read, bad_rows.add), bad_rows
+        return index, block.fraction, read_good_rows(block, read, bad_rows.add), bad_rows
 
     def _check_columns(self, block: Block, time_field: Field | None) -> None:
         names = [self.plan.schema.label, *(field.name for field in self.plan.schema.fields)]
@@ -289,42 +278,32 @@ class _Preparation:
         check_columns(block, (self.plan.schema.label, *needed_columns(self.plan.schema), *times))
 
     def _count(
-        self,
-        pool: ThreadPoolExecutor,
-        workers: int,
-        spill: Path,
-        blocks: dict[str, list[StoredBlock]],
+        self, workers: Workers, spill: Path, blocks: dict[str, list[StoredBlock]]
     ) -> list[CountedBlock]:
         splits: dict[str, Split] = {
             part: WholeSplit(PARTS.index(part)) for part in blocks if part != "train"
         }
         splits["train"] = self.plan.split(blocks["train"])
 
-        def tasks() -> Iterator[tuple[Callable[[], CountedBlock], None]]:
-            number = 0
+        def tasks() -> Iterator[Callable[[], CountedBlock]]:
+            numbers = itertools.count()
             for part, stored in blocks.items():
                 start = 0
                 for block in stored:
-                    yield (
-                        functools.partial(
-                            count_block,
-                            block,
-                            start,
-                            splits[part],
-                            count_all=self.plan.config.vocabulary_from == "all",
-                            schema=self.plan.schema,
-                            path=spill / f"counts-{number:06d}",
-                        ),
-                        None,
+                    yield functools.partial(
+                        count_block,
+                        block,
+                        start,
+                        splits[part],
+                        count_all=self.plan.config.vocabulary_from == "all",
+                        schema=self.plan.schema,
+                        path=spill / f"counts-{next(numbers):06d}",
                     )
-                    number += 1
                     start += block.num_rows
 
-        return [counted for counted, _ in in_order(pool, tasks(), 2 * workers)]
+        return list(workers.in_order(tasks()))
 
-    def _fit(
-        self, pool: ThreadPoolExecutor, workers: int, counted: Sequence[CountedBlock]
-    ) -> Encoder:
+    def _fit(self, workers: Workers, counted: Sequence[CountedBlock]) -> Encoder:
         names = [
             field.name
             for field in self.plan.schema.model_fields
@@ -334,24 +313,17 @@ class _Preparation:
         num_rows = sum(block.block.num_rows for block in counted)
         vocabularies: dict[str, Vocabulary] = {}
         statistics: dict[str, Statistics] = {}
-        tasks = (
-            (functools.partial(fit_field, counted, self.plan.schema, name), name) for name in names
-        )
-        for number, (fitted, name) in enumerate(in_order(pool, tasks, workers), start=1):
+        tasks = (functools.partial(fit_field, counted, self.plan.schema, name) for name in names)
+        for number, fitted in enumerate(workers.in_order(tasks)):
             if isinstance(fitted, Vocabulary):
-                vocabularies[name] = fitted
+                vocabularies[names[number]] = fitted
             else:
-                statistics[name] = fitted
-            self.progress(Progress("count", num_rows, number / len(names)))
+                statistics[names[number]] = fitted
+            self.progress(Progress("count", num_rows, (number + 1) / len(names)))
         return Encoder(self.plan.schema, vocabularies, statistics)
 
     def _write(
-        self,
-        pool: ThreadPoolExecutor,
-        workers: int,
-        folder: Path,
-        counted: Sequence[CountedBlock],
-        encoder: Encoder,
+        self, workers: Workers, folder: Path, counted: Sequence[CountedBlock], encoder: Encoder
     ) -> list[dict[str, str]]:
         """Write the rows, and return for each part the checksums of its files."""
         totals = np.sum([block.rows for block in counted], axis=0).tolist()
@@ -361,11 +333,11 @@ class _Preparation:
                 stack.enter_context(PartWriter(folder / part, rows, encoder))
                 for part, rows in zip(PARTS, totals, strict=True)
             ]
-            tasks = ((functools.partial(encode_block, block, encoder), block) for block in counted)
-            for parts, block in in_order(pool, tasks, workers + 1):
+            tasks = (functools.partial(encode_block, block, encoder) for block in counted)
+            for parts in workers.in_order(tasks):
                 for writer, rows in zip(writers, parts, strict=True):
                     writer.write(rows)
-                num_rows += block.block.num_rows
+                    num_rows += len(rows)
                 self.progress(Progress("write", num_rows, num_rows / sum(totals)))
             return [writer.checksums() for writer in writers]
 

@@ -22,13 +22,13 @@ class BadRow:
         start: its first line in the block, counted from 0.
         end: the line after its last.
         reason: what is wrong, without the place.
-        named: the line to look at, where that is not the first.
+        offset: lines from the first to the one to look at.
     """
 
     start: int
     end: int
     reason: str
-    named: int | None = None
+    offset: int = 0
 
 
 class BadRowsError(ValueError):
@@ -44,8 +44,7 @@ class BadRowsError(ValueError):
 
     def __init__(self, place: Callable[[int], str], found: Iterator[BadRow]) -> None:
         first = next(found)
-        line = first.start if first.named is None else first.named
-        super().__init__(f"{place(line)}: {first.reason}")
+        super().__init__(f"{place(first.start + first.offset)}: {first.reason}")
         self.rows = itertools.chain([first], found)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NoReturn, Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ctrkit.data.columns import Column
-from ctrkit.data.reading import limits
 from ctrkit.data.reading.bad_rows import BadRow, BadRowsError, SkippedRow
 from ctrkit.data.schemas import Schema
 from ctrkit.options import shown
@@ -36,20 +36,10 @@ class Table:
     lines: Callable[[], npt.NDArray[np.int64]]
     place: Place
 
-    def refuse_long_cells(self) -> None:
-        """Raise `BadRowsError` if a cell is too long."""
-        for name, column in self.columns.items():
-            tokens = column.tokens
-            is_long = np.diff(tokens.long_ends, prepend=0) > limits.MAX_CELL_BYTES
-            if is_long.any():
-                is_bad = np.zeros(len(tokens), dtype=np.bool_)
-                is_bad[tokens.long_at[is_long]] = True
-                self.refuse(
-                    name, is_bad, f"at most {limits.shown_size(limits.MAX_CELL_BYTES)} long"
-                )
-
-    def refuse(self, name: str, is_bad: npt.NDArray[np.bool_], must: str) -> NoReturn:
-        """Raise `BadRowsError` for the rows whose cell is one of the bad tokens."""
+    def require(self, name: str, is_bad: npt.NDArray[np.bool_], must: str) -> None:
+        """Raise `BadRowsError` if the cell of a row is one of the bad tokens, for all such rows."""
+        if not is_bad.any():
+            return
         column = self.columns[name]
         texts = column.tokens.texts()
         lines = self.lines()
@@ -66,29 +56,37 @@ class Table:
         )
 
 
-class Block(Protocol):
-    """A piece of a source that is cut into columns by itself, in any thread."""
+@dataclass(frozen=True, kw_only=True)
+class Block(ABC):
+    """A piece of a source that is cut into columns by itself, in any thread. Abstract.
+
+    Args:
+        source: name of the source.
+        first: number of the first of its lines in the source, from 1.
+        fraction: how much of the source lies before the end of the block, 0 to 1.
+        kept: number of each line in the block as it was, where lines were left out since.
+
+    Attributes:
+        unit: what its rows are counted in: ``"line"`` of a text, ``"row"`` of a frame.
+    """
+
+    source: str
+    first: int
+    fraction: float
+    kept: npt.NDArray[np.int64] | None = None
+    unit: ClassVar[str]
 
     @property
-    def source(self) -> str:
-        """Name of the source."""
-
-    @property
+    @abstractmethod
     def columns(self) -> tuple[str, ...]:
         """Names of its columns."""
 
     @property
-    def unit(self) -> str:
-        """What its rows are counted in: ``"line"`` of a text, ``"row"`` of a frame."""
-
-    @property
-    def fraction(self) -> float:
-        """How much of the source lies before the end of the block, 0 to 1."""
-
-    @property
+    @abstractmethod
     def num_lines(self) -> int:
         """Number of its lines; of a frame, of its rows."""
 
+    @abstractmethod
     def table(self, wanted: Collection[str]) -> Table:
         """Return the wanted columns of the rows.
 
@@ -96,14 +94,30 @@ class Block(Protocol):
             BadRowsError: if rows cannot be read, naming file and line of the first.
         """
 
-    def number(self, line: int) -> int:
-        """Return the number of a line in the source, from 1."""
-
-    def skipped(self, row: BadRow) -> SkippedRow:
+    @abstractmethod
+    def content(self, row: BadRow) -> str:
         """Return a row as a list of skipped rows shows it."""
 
+    @abstractmethod
     def without(self, is_bad: npt.NDArray[np.bool_]) -> Self:
         """Return the block without some of its lines, ``(num_lines,)``, but not without all."""
+
+    def number(self, line: int) -> int:
+        """Return the number of a line in the source, from 1."""
+        return self.first + (line if self.kept is None else int(self.kept[line]))
+
+    def place(self, line: int) -> str:
+        """Return where a line came from (see `Place`)."""
+        return f"{self.source}, {self.unit} {self.number(line)}"
+
+    def skipped(self, row: BadRow) -> SkippedRow:
+        """Return a row as one that was left out."""
+        number = self.number(row.start)
+        return SkippedRow(self.source, self.unit, number, row.reason, self.content(row))
+
+    def kept_without(self, is_bad: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """Return what `kept` is without some of the lines."""
+        return np.flatnonzero(~is_bad) if self.kept is None else self.kept[~is_bad]
 
 
 class Source(Protocol):

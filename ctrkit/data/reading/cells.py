@@ -21,7 +21,7 @@ from ctrkit.data.columns import (
     numbers_of,
     seconds_of,
     smallest,
-    spelt,
+    spelling_of,
     whole_numbers_of,
 )
 from ctrkit.data.reading.blocks import Table
@@ -80,8 +80,7 @@ def labels_of(table: Table, name: str) -> Labels:
     texts = column.tokens.texts()
     value = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
     found = np.array([value.get(text, 2) for text in texts], dtype=np.uint8)
-    if (found == 2).any():
-        table.refuse(name, found == 2, "0 or 1")
+    table.require(name, found == 2, "0 or 1")
     labels: Labels = found[column.codes]
     return labels
 
@@ -120,8 +119,7 @@ def times_of(table: Table, field: Field) -> Times:
     """
     column = table.columns[field.name]
     missing = column.tokens.keys == MISSING_KEY
-    if missing[column.codes].any():
-        table.refuse(field.name, missing, "given where a split by time needs it")
+    table.require(field.name, missing, "given where a split by time needs it")
     if field.kind == TIMESTAMP or (field.kind == DROPPED and field.time_format is not None):
         distinct = _seconds(table, field).astype(np.float64)
     else:
@@ -142,8 +140,7 @@ def _categories(codes: Integers, values: npt.NDArray[np.int64]) -> tuple[TokenCe
 
 def _buckets(table: Table, name: str) -> npt.NDArray[np.int64]:
     values, bad = whole_numbers_of(table.columns[name].tokens)
-    if bad.any():
-        table.refuse(name, bad, "a whole number or empty")
+    table.require(name, bad, "a whole number or empty")
     return log_squared_bucket(values)
 
 
@@ -163,8 +160,7 @@ def log_squared_bucket(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def _numbers(table: Table, name: str, must: str) -> npt.NDArray[np.float64]:
     numbers, bad = numbers_of(table.columns[name].tokens)
-    if bad.any():
-        table.refuse(name, bad, must)
+    table.require(name, bad, must)
     return numbers
 
 
@@ -172,8 +168,7 @@ def _seconds(table: Table, field: Field) -> npt.NDArray[np.int64]:
     """Return seconds since 1970 (UTC), `NO_NUMBER` where missing."""
     time_format = field.time_format or "iso"
     seconds, bad = seconds_of(table.columns[field.name].tokens, time_format)
-    if bad.any():
-        table.refuse(field.name, bad, f"{spelt(time_format)} or empty")
+    table.require(field.name, bad, f"{spelling_of(time_format)} or empty")
     return seconds
 
 

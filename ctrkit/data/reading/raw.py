@@ -12,9 +12,9 @@ import sys
 import weakref
 import zlib
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 STANDARD_INPUT = "-"
 """What stands for standard input in place of a path."""
@@ -76,20 +76,13 @@ class RawFile:
         self._is_spent = True
         yield stream
 
-    @contextmanager
-    def peeking(self) -> Iterator[Unpacked]:
+    def peeking(self) -> AbstractContextManager[Unpacked]:
         """Do the same, but leave a stream as if nothing had been read.
 
         Raises:
             ValueError: if it is an archive, or a stream that is spent.
         """
-        if self.stream is None:
-            with self.reading() as file:
-                yield file
-            return
-        stream = self._open_stream()
-        with stream.peeking():
-            yield stream
+        return self.reading() if self.stream is None else self._open_stream().peeking()
 
     def _open_stream(self) -> Unpacked:
         if self._is_spent:
@@ -148,24 +141,20 @@ class Unpacked:
         """
         if self._damage is not None:
             raise self._damage
-        filled = len(self._again[: len(buffer)])
-        buffer[:filled] = self._again[:filled]
-        self._again = self._again[filled:]
-        while filled < len(buffer):
-            count = self._stream.readinto(buffer[filled:])
-            if not count:
-                break
-            if self._kept is not None:
-                self._kept += buffer[filled : filled + count]
-            filled += count
+        start = len(self._again[: len(buffer)])
+        buffer[:start] = self._again[:start]
+        self._again = self._again[start:]
+        filled = start + _fill(self._stream, buffer[start:])
+        if self._kept is not None:
+            self._kept += buffer[start:filled]
         return filled
 
     @contextmanager
-    def peeking(self) -> Iterator[None]:
+    def peeking(self) -> Iterator[Unpacked]:
         """Begin again, at the end, with all that is read meanwhile."""
         self._kept = bytearray(self._again)
         try:
-            yield
+            yield self
         finally:
             self._again = memoryview(bytes(self._kept))
             self._kept = None
@@ -214,6 +203,17 @@ def _check_start(start: bytes, name: str, *, is_stream: bool) -> None:
             raise ValueError(f"{name} is {what}; unpack it first")
 
 
+def _fill(file: Any, buffer: memoryview) -> int:
+    """Read until a buffer is full or the file ends, and return how many bytes were read.
+
+    A pipe gives what it has, a few bytes perhaps, too few to tell whether they are packed.
+    """
+    filled = 0
+    while filled < len(buffer) and (count := file.readinto(buffer[filled:])):
+        filled += count
+    return filled
+
+
 class _HashedFile(io.RawIOBase):
     """A file that is hashed while it is read, so that it is read only once."""
 
@@ -227,13 +227,7 @@ class _HashedFile(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         view = memoryview(buffer)
-        filled = 0
-        # A pipe gives what it has, a few bytes perhaps, too few to tell whether they are packed.
-        while filled < len(view):
-            count = self._file.readinto(view[filled:])  # type: ignore[attr-defined]
-            if not count:
-                break
-            filled += count
+        filled = _fill(self._file, view)
         self._sha256.update(view[:filled])
         self.num_bytes += filled
         return filled

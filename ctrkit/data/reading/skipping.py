@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -115,7 +115,7 @@ class Listing:
             yield from heapq.merge(*rows, key=lambda row: row.number)
 
 
-class SkippedRows:
+class SkippedRows(ExitStack):
     """Counts the rows that are left out and lists them in a file; a context manager.
 
     Args:
@@ -128,18 +128,12 @@ class SkippedRows:
     """
 
     def __init__(self, path: PathLike | None = None, limit: int | None = None) -> None:
+        super().__init__()
         self.counts: Counter[str] = Counter()
         self.first: dict[str, SkippedRow] = {}
         self._path = None if path is None else Path(path)
         self._limit = limit
-        self._stack = ExitStack()
         self._file: IO[str] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
 
     @property
     def total(self) -> int:
@@ -166,9 +160,9 @@ class SkippedRows:
         if self._path is None:
             return
         if self._file is None:
-            aside = self._stack.enter_context(atomic_write(self._path))
-            self._file = self._stack.enter_context(
-                aside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+            temporary = self.enter_context(atomic_write(self._path))
+            self._file = self.enter_context(
+                temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
             )
             self._file.write("\t".join(SKIPPED_COLUMNS) + "\n")
         self._file.write("\t".join(row.cells()) + "\n")

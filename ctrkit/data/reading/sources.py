@@ -237,13 +237,12 @@ def _label(name: str, columns: Sequence[str]) -> str:
 
 
 def _separator(opened: Source, format: str | None) -> str:  # noqa: A002
-    if isinstance(opened, (FrameSource, ParquetSource)) or format == "csv":
-        return ","
     suffixes = Path(opened.name).suffixes
-    if format == "tsv" or (format is None and ".tsv" in suffixes):
-        return "\t"
-    if format is None and ".csv" in suffixes:
+    kind = format or next((kind for kind in ("tsv", "csv") if f".{kind}" in suffixes), None)
+    if kind == "csv" or isinstance(opened, (FrameSource, ParquetSource)):
         return ","
+    if kind == "tsv":
+        return "\t"
     known = [name for name in FORMATS if opened.stream is None or name != "parquet"]
     raise ValueError(
         f"{opened.name}: cannot guess the format from the file's name; "

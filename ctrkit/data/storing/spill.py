@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,25 +33,14 @@ class Stored:
         return found.reshape(self.shape)
 
 
-class Spill:
-    """A new file of arrays; a context manager.
+@contextmanager
+def spill(path: Path) -> Iterator[Callable[[npt.NDArray[Any]], Stored]]:
+    """Make a file of arrays; yields a function that writes one and returns where it lies."""
+    with path.open("wb") as file:
 
-    Args:
-        path: the file.
-    """
+        def put(array: npt.NDArray[Any]) -> Stored:
+            stored = Stored(path, file.tell(), array.dtype, array.shape)
+            file.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+            return stored
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.open("wb")
-
-    def __enter__(self) -> Spill:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def put(self, array: npt.NDArray[Any]) -> Stored:
-        """Write an array and return where it lies."""
-        stored = Stored(self._path, self._file.tell(), array.dtype, array.shape)
-        self._file.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
-        return stored
+        yield put

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,7 +15,7 @@ from ctrkit.files import hex_crc32
 from ctrkit.rows import Rows
 
 
-class PartWriter:
+class PartWriter(ExitStack):
     """New ``.npy`` files of a known number of rows; a context manager.
 
     Args:
@@ -24,6 +25,7 @@ class PartWriter:
     """
 
     def __init__(self, folder: Path, num_rows: int, encoder: Encoder) -> None:
+        super().__init__()
         folder.mkdir()
         self._files: list[BinaryIO] = []
         self._sums: dict[str, int] = {}
@@ -34,18 +36,11 @@ class PartWriter:
             self._open(folder / VALUES_FILE, np.dtype("<f4"), (num_rows, encoder.num_values))
 
     def _open(self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-        file = path.open("wb")
+        file = self.enter_context(path.open("wb"))
         self._files.append(file)
         self._sums[path.name] = 0
         header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-
-    def __enter__(self) -> PartWriter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in self._files:
-            file.close()
 
     def write(self, rows: Rows) -> None:
         """Append rows."""

@@ -16,11 +16,6 @@ LAZY_FROM_ROWS = 2_000_000
 """Rows of all tables from which ``table_optimizer="auto"`` updates only the rows of a batch."""
 
 
-def table_parameters(model: CTRModel) -> list[nn.Parameter]:
-    """Return the embedding tables of a model that are to be trained."""
-    return [table for table in tables_of(model) if table.requires_grad]
-
-
 def net_parameters(model: CTRModel) -> list[nn.Parameter]:
     """Return all parameters to be trained but the embedding tables."""
     tables = {id(table) for table in tables_of(model)}
@@ -42,7 +37,8 @@ def make_optimizers(model: CTRModel, config: TrainConfig) -> list[torch.optim.Op
 
     Sets ``sparse_gradient`` of every embedding to what the tables' optimizer needs.
     """
-    tables, net = table_parameters(model), net_parameters(model)
+    tables = [table for table in tables_of(model) if table.requires_grad]
+    net = net_parameters(model)
     optimizers: list[torch.optim.Optimizer] = []
     _set_sparse_gradient(model, False)
     if tables:

@@ -20,9 +20,6 @@ class LazyOptimizer(torch.optim.Optimizer):
         defaults: options of the parameter groups, ``lr``, ``l2`` and ``decoupled`` among them.
     """
 
-    def __init__(self, params: Iterable[nn.Parameter], defaults: dict[str, Any]) -> None:
-        super().__init__(params, defaults)
-
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update the rows that have a gradient."""

@@ -94,7 +94,7 @@ def small_blocks(monkeypatch):
 
 
 def reading_threads() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name.startswith("ctrkit-read")]
+    return [t.name for t in threading.enumerate() if t.name.startswith("ctrkit-worker")]
 
 
 @pytest.mark.parametrize("num_workers", [1, 2, 5])

@@ -339,6 +339,6 @@ def test_a_first_line_that_names_no_column_is_not_shown(write, content):
         assert "secret" not in str(caught.value)
 
 
-def test_a_row_that_is_cut_off_is_not_judged():
+def test_a_row_that_is_cut_off_is_not_checked():
     rows = list(cut_by_csv('0,x,y\n1,"x\n', LAYOUT, goes_on=True))
     assert rows == [CsvRow(0, 1, ["0", "x", "y"]), CutOffRow(1)]

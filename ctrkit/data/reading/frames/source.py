@@ -7,7 +7,8 @@ import functools
 import hashlib
 import importlib
 import os
-from collections.abc import Collection, Generator, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,9 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import infer_dtype, is_datetime64_any_dtype
 
-from ctrkit.data.reading.bad_rows import BadRow, BadRowsError, SkippedRow
+from ctrkit.data.reading.bad_rows import BadRow, BadRowsError
 from ctrkit.data.reading.block_rows import most_rows
-from ctrkit.data.reading.blocks import Table
+from ctrkit.data.reading.blocks import Block, Table
 from ctrkit.data.reading.frames.cells import bad_cells, column_of, exact_text, holds_objects
 from ctrkit.data.reading.frames.pandas_index import PandasIndex
 from ctrkit.data.reading.raw import check_file, name_of, stream_of
@@ -30,35 +31,23 @@ BLOCK_ROWS = 1 << 16
 _MAGIC = b"PAR1"
 
 
-@dataclass(frozen=True)
-class FrameBlock:
-    """Consecutive rows of a frame.
+@dataclass(frozen=True, kw_only=True)
+class FrameBlock(Block):
+    """Consecutive rows of a frame (see `Block`).
 
     Args:
-        source: name of the source.
-        first_row: number of the first row in it, counted from 0.
         frame: the rows.
         separators: of the multi-valued columns, whose lists are joined by it.
-        fraction: how much of the source lies before the end of the block.
-        kept: number of each row in the block as it was, where rows were left out since.
     """
 
-    source: str
-    first_row: int
     frame: pd.DataFrame
     separators: Mapping[str, str]
-    fraction: float
-    kept: npt.NDArray[np.int64] | None = None
+    unit = "row"
 
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(map(str, self.frame.columns))
-
-    @property
-    def unit(self) -> str:
-        """What its rows are counted in."""
-        return "row"
 
     @property
     def num_lines(self) -> int:
@@ -67,10 +56,6 @@ class FrameBlock:
 
     def table(self, wanted: Collection[str]) -> Table:
         """Return the wanted columns (see `Block`)."""
-
-        def place(row: int) -> str:
-            return f"{self.source}, row {self.number(row)}"
-
         found = {}
         for position, name in enumerate(self.columns):
             if name not in wanted:
@@ -80,25 +65,57 @@ class FrameBlock:
             try:
                 found[name] = column_of(cells, separator)
             except (ValueError, TypeError, NotImplementedError) as error:
-                raise BadRowsError(place, bad_cells(name, cells, separator, error)) from error
-        table = Table(len(self.frame), found, lambda: np.arange(len(self.frame) + 1), place)
-        table.refuse_long_cells()
-        return table
+                bad = bad_cells(name, cells, separator, error)
+                raise BadRowsError(self.place, bad) from error
+        num_rows = len(self.frame)
+        return Table(num_rows, found, lambda: np.arange(num_rows + 1), self.place)
 
-    def number(self, row: int) -> int:
-        """Return the number of a row in the source, from 1."""
-        return self.first_row + 1 + (row if self.kept is None else int(self.kept[row]))
-
-    def skipped(self, row: BadRow) -> SkippedRow:
-        """Return a row as a list of skipped rows shows it."""
+    def content(self, row: BadRow) -> str:
+        """Return the cells of a row (see `Block`)."""
         cells = (self.frame.iat[row.start, column] for column in range(self.frame.shape[1]))
-        content = "\t".join(map(str, cells))
-        return SkippedRow(self.source, self.unit, self.number(row.start), row.reason, content)
+        return "\t".join(map(str, cells))
 
     def without(self, is_bad: npt.NDArray[np.bool_]) -> FrameBlock:
         """Return the block without some of its rows (see `Block`)."""
-        kept = np.flatnonzero(~is_bad) if self.kept is None else self.kept[~is_bad]
-        return dataclasses.replace(self, frame=self.frame[~is_bad], kept=kept)
+        return dataclasses.replace(self, frame=self.frame[~is_bad], kept=self.kept_without(is_bad))
+
+
+class _PiecewiseSource(ABC):
+    """A source that gives its rows as pieces of a frame."""
+
+    name: str
+    stream = None
+
+    @abstractmethod
+    def _pieces(self, schema: Schema) -> Generator[tuple[pd.DataFrame, int], None, None]:
+        """Yield the rows in pieces, each with the number of all of them."""
+
+    def first_block(self, schema: Schema) -> FrameBlock:
+        """Return the first rows (see `Source`)."""
+        with closing(self.blocks(schema)) as blocks:
+            return next(blocks)
+
+    def blocks(self, schema: Schema) -> Generator[FrameBlock, None, None]:
+        """Return the rows in blocks (see `Source`)."""
+        separators = {
+            field.name: field.separator or DEFAULT_SEPARATOR
+            for field in schema.fields
+            if field.kind == MULTIVALUED
+        }
+        start = 0
+        for frame, num_rows in self._pieces(schema):
+            unique_names(map(str, frame.columns), self.name)
+            end = start + len(frame)
+            yield FrameBlock(
+                source=self.name,
+                first=start + 1,
+                fraction=min(end / num_rows, 1.0),
+                frame=frame,
+                separators=separators,
+            )
+            start = end
+        if not start:
+            raise ValueError(f"{self.name} is empty")
 
 
 def check_frame(frame: Any) -> None:
@@ -107,7 +124,7 @@ def check_frame(frame: Any) -> None:
         raise TypeError(f"frame must be a DataFrame, got a {type(frame).__name__}")
 
 
-class FrameSource:
+class FrameSource(_PiecewiseSource):
     """A DataFrame. An empty text, None and NaN are missing cells; a named index is a column.
 
     Args:
@@ -118,7 +135,6 @@ class FrameSource:
     def __init__(self, frame: pd.DataFrame, *, name: str = "DataFrame") -> None:
         self._frame = _with_index(frame)
         self.name = name
-        self.stream = None
 
     def content_hash(self) -> str:
         """Return a SHA-256 of the names of the columns and a 64-bit hash of every cell."""
@@ -149,20 +165,10 @@ class FrameSource:
             or infer_dtype(column.iloc[:BLOCK_ROWS]) in ("date", "datetime")
         }
 
-    def first_block(self, schema: Schema) -> FrameBlock:
-        """Return the first rows (see `Source`)."""
-        return next(self.blocks(schema))
-
-    def blocks(self, schema: Schema) -> Iterator[FrameBlock]:
-        """Return the rows in blocks (see `Source`)."""
-        if not len(self._frame):
-            raise ValueError(f"{self.name} is empty")
-        unique_names(map(str, self._frame.columns), self.name)
-        num_rows = _num_rows(schema, self._frame.shape[1])
+    def _pieces(self, schema: Schema) -> Generator[tuple[pd.DataFrame, int], None, None]:
+        num_rows = min(BLOCK_ROWS, most_rows(schema, self._frame.shape[1]))
         for start in range(0, len(self._frame), num_rows):
-            end = start + num_rows
-            frame = self._frame.iloc[start:end]
-            yield _block(frame, schema, self.name, start, end / len(self._frame))
+            yield self._frame.iloc[start : start + num_rows], len(self._frame)
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
@@ -176,7 +182,7 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-class ParquetSource:
+class ParquetSource(_PiecewiseSource):
     """A Parquet file; needs pyarrow. An index that pandas wrote with a name is a column.
 
     Args:
@@ -191,7 +197,6 @@ class ParquetSource:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
         self.name = name_of(path)
-        self.stream = None
         if stream_of(self._path) is not None:
             raise ValueError(f"{self.name}: Parquet cannot be read from a stream; give a file")
         check_file(self._path)
@@ -216,7 +221,7 @@ class ParquetSource:
         del schema
         try:
             return int(self._parquet.read_metadata(self._path).num_rows)
-        except Exception:  # of any kind, see `_frames`; it is said when the rows are read
+        except Exception:  # of any kind, see `_pieces`; it is said when the rows are read
             return None
 
     def date_columns(self) -> set[str]:
@@ -228,38 +233,21 @@ class ParquetSource:
             if types.is_timestamp(field.type) or types.is_date(field.type)
         }
 
-    def first_block(self, schema: Schema) -> FrameBlock:
-        """Return the first rows (see `Source`)."""
-        with closing(self.blocks(schema)) as blocks:
-            return next(blocks)
-
-    def blocks(self, schema: Schema) -> Generator[FrameBlock, None, None]:
-        """Return the rows in blocks (see `Source`)."""
-        start = 0
-        self._check_names()
-        for frame, num_rows in self._frames(schema):
-            unique_names(map(str, frame.columns), self.name)
-            end = start + len(frame)
-            yield _block(frame, schema, self.name, start, end / num_rows)
-            start = end
-        if not start:
-            raise ValueError(f"{self.name} is empty")
-
     def _check_names(self) -> None:
         """Refuse too many columns before any row of them is read."""
         try:
             names = self._parquet.read_schema(self._path).names
-        except Exception:  # of any kind, see `_frames`; it is said when the rows are read
+        except Exception:  # of any kind, see `_pieces`; it is said when the rows are read
             return
         unique_names(names, self.name)
 
-    def _frames(self, schema: Schema) -> Iterator[tuple[pd.DataFrame, int]]:
-        """Yield the rows in pieces, each with the number of all of them."""
+    def _pieces(self, schema: Schema) -> Generator[tuple[pd.DataFrame, int], None, None]:
+        self._check_names()
         start = 0
         try:
             with self._parquet.ParquetFile(self._path) as file:
                 index = PandasIndex.of(file.schema_arrow)
-                num_rows = _num_rows(schema, len(file.schema_arrow))
+                num_rows = min(BLOCK_ROWS, most_rows(schema, len(file.schema_arrow)))
                 for batch in file.iter_batches(batch_size=num_rows, use_threads=False):
                     # Or texts that are no UTF-8 would come to light later.
                     batch.validate(full=True)
@@ -282,19 +270,3 @@ def is_parquet(path: Path) -> bool:
             return False
         file.seek(-len(_MAGIC), os.SEEK_END)
         return file.read() == _MAGIC
-
-
-def _num_rows(schema: Schema, num_columns: int) -> int:
-    """Return how many rows a block has."""
-    return min(BLOCK_ROWS, most_rows(schema, num_columns))
-
-
-def _block(
-    frame: pd.DataFrame, schema: Schema, name: str, start: int, fraction: float
-) -> FrameBlock:
-    separators = {
-        field.name: field.separator or DEFAULT_SEPARATOR
-        for field in schema.fields
-        if field.kind == MULTIVALUED
-    }
-    return FrameBlock(name, start, frame, separators, min(fraction, 1.0))

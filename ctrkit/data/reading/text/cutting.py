@@ -17,7 +17,6 @@ from ctrkit.data.reading.text.records import CutOffRow, Dialect, as_text, cut_by
 
 _NEWLINE = ord("\n")
 _RETURN = ord("\r")
-_COUNTED_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,8 @@ def _last_row_end(data: Bytes, dialect: Dialect, *, stop: bool) -> tuple[int, Ba
         return last_line, None
     start = 0
     if quotes_in_order(data, dialect):
-        start = _last_newline_outside(data, dialect) + 1
+        ends = np.flatnonzero(newlines_outside(data, dialect.quote))
+        start = int(ends[-1]) + 1 if ends.size else 0
         if len(data) - start <= limits.MAX_CELL_BYTES:
             return start, None
     is_end, wrong = _row_ends_by_csv(data[start:last_line], dialect, goes_on=True, stop=stop)
@@ -216,19 +216,13 @@ def _row_ends_by_csv(
             is_last_line[row.start :] = False
         elif stop and isinstance(row, BadRow):
             is_last_line[row.start :] = False
-            line = (row.named or row.start) - row.start
-            wrong = BadRow(line, line + 1, row.reason)
+            wrong = BadRow(row.offset, row.offset + 1, row.reason)
             break
         else:
             is_last_line[row.start : row.end - 1] = False
     is_end = np.zeros(len(data), dtype=np.bool_)
     is_end[newlines[is_last_line]] = True
     return is_end, wrong
-
-
-def _last_newline_outside(data: Bytes, dialect: Dialect) -> int:
-    ends = np.flatnonzero(newlines_outside(data, dialect.quote))
-    return int(ends[-1]) if ends.size else -1
 
 
 def newlines_outside(data: Bytes, quote: str) -> npt.NDArray[np.bool_]:
@@ -256,27 +250,13 @@ def few_rows(piece: Piece, dialect: Dialect, max_rows: int, *, skip: bool) -> It
             yield piece
         return
     start = 0
-    for end in _ends_of(_row_ends(data, dialect, stop=not skip), max_rows):
+    if quotes_in_order(data, dialect):
+        is_end = newlines_outside(data, dialect.quote)
+    else:
+        is_end, _ = _row_ends_by_csv(data, dialect, stop=not skip)
+    ends = np.flatnonzero(is_end) + 1
+    for end in ends[max_rows - 1 :: max_rows].tolist():
         yield piece.cut(start, end)
         start = end
     if start < len(data):
         yield piece.cut(start, len(data))
-
-
-def _row_ends(data: Bytes, dialect: Dialect, *, stop: bool) -> npt.NDArray[np.bool_]:
-    """Return which bytes are ends of rows."""
-    if quotes_in_order(data, dialect):
-        return newlines_outside(data, dialect.quote)
-    return _row_ends_by_csv(data, dialect, stop=stop)[0]
-
-
-def _ends_of(is_end: npt.NDArray[np.bool_], num_rows: int) -> Iterator[int]:
-    """Yield the end of every `num_rows` rows, without a list of all of them."""
-    begins = np.arange(0, len(is_end), _COUNTED_BYTES)
-    counts = np.cumsum(np.add.reduceat(is_end, begins, dtype=np.int64))
-    for wanted in range(num_rows, int(counts[-1]) + 1, num_rows):
-        stretch = int(np.searchsorted(counts, wanted))
-        before = int(counts[stretch - 1]) if stretch else 0
-        begin = int(begins[stretch])
-        found = np.flatnonzero(is_end[begin : begin + _COUNTED_BYTES])
-        yield begin + int(found[wanted - before - 1]) + 1

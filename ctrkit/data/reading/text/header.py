@@ -10,7 +10,14 @@ import numpy as np
 
 from ctrkit.data.reading.bad_rows import BadRow
 from ctrkit.data.reading.text.cutting import Piece
-from ctrkit.data.reading.text.records import CsvRow, CutOffRow, Dialect, as_text, cut_by_csv, judged
+from ctrkit.data.reading.text.records import (
+    CsvRow,
+    CutOffRow,
+    Dialect,
+    as_text,
+    checked_row,
+    cut_by_csv,
+)
 from ctrkit.data.schemas import Schema, unique_names
 from ctrkit.options import MAX_LISTED, shortened
 
@@ -56,7 +63,8 @@ def read_header(
         if first.cells[0].startswith(_BYTE_ORDER_MARK.decode()):
             raise ValueError(f"{where}: must begin with one byte order mark at most, got two")
         names = unique_names(first.cells, where)
-        return names, _end_of_line(piece, mark, first.end)
+        newlines = np.flatnonzero(piece.data[mark:] == ord("\n"))
+        return names, mark + int(newlines[first.end - 1]) + 1
     for candidate in _headerless(schema):
         if len(first.cells) == len(candidate):
             return candidate, mark
@@ -81,23 +89,12 @@ def _first_row(piece: Piece, start: int, schema: Schema, name: str) -> CsvRow | 
             if isinstance(row, CsvRow):
                 if not row.cells:
                     continue
-                row = judged(row, len(row.cells))
+                row = checked_row(row, len(row.cells))
             if isinstance(row, BadRow):
-                line = row.start if row.named is None else row.named
-                raise ValueError(f"{name}, line {piece.line + line}: {row.reason}")
+                line = piece.line + row.start + row.offset
+                raise ValueError(f"{name}, line {line}: {row.reason}")
             return row
     return None
-
-
-def _end_of_line(piece: Piece, start: int, num_lines: int) -> int:
-    """Return where a line ends, by its number from 1."""
-    data = piece.data[start:]
-    size = _FIRST_BYTES
-    while True:
-        newlines = np.flatnonzero(data[:size] == ord("\n"))
-        if len(newlines) >= num_lines:
-            return start + int(newlines[num_lines - 1]) + 1
-        size *= 16
 
 
 def _headerless(schema: Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:

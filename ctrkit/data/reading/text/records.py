@@ -57,7 +57,7 @@ def records(data: bytes, dialect: Dialect) -> Iterator[CsvRow | BadRow]:
     is_text = _NO_TEXT.search(text) is None
     for record in cut_by_csv(text, dialect):
         if isinstance(record, CsvRow):
-            yield judged(record, len(dialect.columns), is_text=is_text)
+            yield checked_row(record, len(dialect.columns), is_text=is_text)
         elif isinstance(record, BadRow):
             yield record
 
@@ -67,7 +67,7 @@ def as_text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
 
 
-def judged(record: CsvRow, num_columns: int, *, is_text: bool = False) -> CsvRow | BadRow:
+def checked_row(record: CsvRow, num_columns: int, *, is_text: bool = False) -> CsvRow | BadRow:
     """Return a row, or what is wrong with it.
 
     Args:
@@ -233,12 +233,12 @@ class _WrongCellError(Exception):
 
     Args:
         reason: what is wrong.
-        at: where it begins; None for the beginning of its row.
+        at: where to look at it.
         end: how far it was read.
         is_cut_off: more text might make it right.
     """
 
-    def __init__(self, reason: str, at: int | None, end: int, *, is_cut_off: bool = False) -> None:
+    def __init__(self, reason: str, at: int, end: int, *, is_cut_off: bool = False) -> None:
         super().__init__(reason)
         self.at = at
         self.end = end
@@ -258,7 +258,7 @@ def _read_row(text: str, start: int, line: int, dialect: Dialect) -> _ReadRow:
     at = start
     try:
         while True:
-            cell, at = _read_cell(text, at, dialect)
+            cell, at = _read_cell(text, at, dialect, row=start)
             cells.append(cell)
             if at - start > limits.MAX_LINE_BYTES or len(cells) > limits.MAX_ROW_CELLS:
                 return _ReadRow(_row_too_long(line, dialect), at)
@@ -268,11 +268,10 @@ def _read_row(text: str, start: int, line: int, dialect: Dialect) -> _ReadRow:
         end = _LINE_END.match(text, at)
         if end is None:
             raise _WrongCellError(
-                "a return stands alone in a cell; convert line ends to newlines first", None, at
+                "a return stands alone in a cell; convert line ends to newlines first", start, at
             )
     except _WrongCellError as error:
-        named = None if error.at is None else line + text.count("\n", start, error.at)
-        row = BadRow(line, line + 1, str(error), None if named == line else named)
+        row = BadRow(line, line + 1, str(error), text.count("\n", start, error.at))
         return _ReadRow(row, error.end, error.is_cut_off)
     is_blank = at == start
     last = line + text.count("\n", start, end.end())
@@ -285,8 +284,8 @@ def _row_too_long(line: int, dialect: Dialect) -> BadRow:
     return BadRow(line, line + 1, reason)
 
 
-def _read_cell(text: str, at: int, dialect: Dialect) -> tuple[str, int]:
-    """Return the cell that begins at a place, and where it ends.
+def _read_cell(text: str, at: int, dialect: Dialect, *, row: int) -> tuple[str, int]:
+    """Return the cell that begins at a place, and where it ends; `row` is where its row begins.
 
     Raises:
         _WrongCellError: if it is too long, or what follows its quotes is no end of a cell.
@@ -311,7 +310,7 @@ def _read_cell(text: str, at: int, dialect: Dialect) -> tuple[str, int]:
         raise _WrongCellError(reason, at, min(last, len(text)), is_cut_off=is_cut_off)
     if text[found.end() : found.end() + 1] not in (dialect.separator, "\n", "\r", ""):
         reason = f"{dialect.separator!r} expected after {dialect.quote!r}{_hint(dialect)}"
-        raise _WrongCellError(reason, None, found.end())
+        raise _WrongCellError(reason, row, found.end())
     return cell, found.end()
 
 

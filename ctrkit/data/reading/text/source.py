@@ -6,16 +6,15 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ctrkit.data.columns import Keys
-from ctrkit.data.reading.bad_rows import BadRow, SkippedRow
+from ctrkit.data.reading.bad_rows import BadRow
 from ctrkit.data.reading.block_rows import most_rows
-from ctrkit.data.reading.blocks import Table
+from ctrkit.data.reading.blocks import Block, Table
 from ctrkit.data.reading.raw import DAMAGED, RawFile, Unpacked
 from ctrkit.data.reading.text.csv_lines import compressed, parse_lines
 from ctrkit.data.reading.text.cutting import (
@@ -32,27 +31,18 @@ from ctrkit.data.schemas import Schema
 BLOCK_BYTES = 16 << 20
 
 
-@dataclass(frozen=True)
-class TextBlock:
-    """Whole lines of one file.
+@dataclass(frozen=True, kw_only=True)
+class TextBlock(Block):
+    """Whole lines of one file (see `Block`).
 
     Args:
-        source: name of the file.
-        first_line: number of its first line, counted from 1.
-        words: the bytes, as 8-byte words, with at least one word of padding.
-        num_bytes: how many bytes are in use; the last is a line end.
+        piece: the lines.
         dialect: how a line is cut into cells.
-        fraction: how much of the file lies before the end of the block.
-        kept: number of each line in the block as it was read, where lines were left out since.
     """
 
-    source: str
-    first_line: int
-    words: Keys
-    num_bytes: int
+    piece: Piece
     dialect: Dialect
-    fraction: float
-    kept: npt.NDArray[np.int64] | None = None
+    unit = "line"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -60,53 +50,30 @@ class TextBlock:
         return self.dialect.columns
 
     @property
-    def unit(self) -> str:
-        """What its rows are counted in."""
-        return "line"
-
-    @property
     def num_lines(self) -> int:
         """Number of lines."""
         return len(self._ends)
 
-    @property
-    def _data(self) -> npt.NDArray[np.uint8]:
-        return self.words.view(np.uint8)[: self.num_bytes]
-
     @functools.cached_property
     def _ends(self) -> npt.NDArray[np.int64]:
-        return np.flatnonzero(self._data == ord("\n")) + 1
+        return np.flatnonzero(self.piece.data == ord("\n")) + 1
 
     def table(self, wanted: Collection[str]) -> Table:
         """Return the wanted columns (see `Block`)."""
+        return parse_lines(self.piece.words, self.piece.num_bytes, self.dialect, wanted, self.place)
 
-        def place(line: int) -> str:
-            return f"{self.source}, line {self.number(line)}"
-
-        return parse_lines(self.words, self.num_bytes, self.dialect, wanted, place)
-
-    def number(self, line: int) -> int:
-        """Return the number of a line in the file, from 1."""
-        return self.first_line + (line if self.kept is None else int(self.kept[line]))
-
-    def skipped(self, row: BadRow) -> SkippedRow:
-        """Return a row as a list of skipped rows shows it."""
+    def content(self, row: BadRow) -> str:
+        """Return a row without its line end (see `Block`)."""
         start = self._ends[row.start - 1] if row.start else 0
-        content = self._data[start : self._ends[row.end - 1]].tobytes()
-        return SkippedRow(
-            self.source,
-            self.unit,
-            self.number(row.start),
-            row.reason,
-            content.decode("utf-8", "surrogateescape").rstrip("\r\n"),
-        )
+        content = self.piece.data[start : self._ends[row.end - 1]].tobytes()
+        return content.decode("utf-8", "surrogateescape").rstrip("\r\n")
 
     def without(self, is_bad: npt.NDArray[np.bool_]) -> TextBlock:
         """Return the block without some of its lines (see `Block`)."""
         is_kept = np.repeat(~is_bad, np.diff(self._ends, prepend=0))
-        words, data = compressed(self._data, is_kept)
-        kept = np.flatnonzero(~is_bad) if self.kept is None else self.kept[~is_bad]
-        return dataclasses.replace(self, words=words, num_bytes=len(data), kept=kept)
+        words, data = compressed(self.piece.data, is_kept)
+        piece = Piece(words, len(data), self.piece.line)
+        return dataclasses.replace(self, piece=piece, kept=self.kept_without(is_bad))
 
 
 class TextSource:
@@ -130,19 +97,11 @@ class TextSource:
         skip: bool = False,
     ) -> None:
         self._file = RawFile(path)
+        self.name = self._file.name
+        self.stream = self._file.stream
         self._skip = skip
         self._block_bytes = block_bytes or BLOCK_BYTES
         self._hash: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the file."""
-        return self._file.name
-
-    @property
-    def stream(self) -> Hashable | None:
-        """What tells a stream from all others (see `Source`)."""
-        return self._file.stream
 
     def about_rows(self, schema: Schema) -> int | None:
         """Return about how many rows there are, by the first block; None for a stream."""
@@ -193,11 +152,10 @@ class TextSource:
                 for part in few_rows(rows, dialect, max_rows, skip=self._skip):
                     yield TextBlock(
                         source=self.name,
-                        first_line=part.line,
-                        words=part.words,
-                        num_bytes=part.num_bytes,
-                        dialect=dialect,
+                        first=part.line,
                         fraction=file.fraction,
+                        piece=part,
+                        dialect=dialect,
                     )
         except DAMAGED as error:
             line = part.line + num_lines(part.data) if part else 1
