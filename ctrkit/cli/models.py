@@ -14,7 +14,7 @@ from ctrkit.training import TrainConfig
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of all models, for the model is not known yet."""
+    """Add the options of all models: the model is not known yet."""
     for name in MODELS:
         add_options(parser, f"model {name}", model_options(name))
 

@@ -40,7 +40,7 @@ class FrameBlock:
         frame: the rows.
         separators: of the multi-valued columns, whose lists are joined by it.
         fraction: how much of the source lies before the end of the block.
-        kept: number of each row in the block as it was, where rows were left out since.
+        kept: original number of each row in the block, if rows were skipped since.
     """
 
     source: str

@@ -43,7 +43,7 @@ class TextBlock:
         num_bytes: how many bytes are in use; the last is a line end.
         dialect: how a line is cut into cells.
         fraction: how much of the file lies before the end of the block.
-        kept: number of each line in the block as it was read, where lines were left out since.
+        kept: original number of each line in the block, if lines were skipped since.
     """
 
     source: str
@@ -115,7 +115,7 @@ class TextSource:
     Args:
         path: the file; ``"-"`` for standard input.
         block_bytes: size of a block; None for `BLOCK_BYTES`. No result depends on it.
-        skip: bad rows will be left out.
+        skip: bad rows will be skipped.
 
     Raises:
         FileNotFoundError: if the file does not exist.
