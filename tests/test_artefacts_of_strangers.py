@@ -330,7 +330,7 @@ def test_a_pipe_is_not_waited_for(folder):
     ("content", "message"),
     [
         ('{"a": ' * 100_000, "its values are nested too deeply"),
-        ('{"a": ' * 100 + "1" + "}" * 100, "values must lie at most 32 deep"),
+        ('{"a": ' * 100 + "1" + "}" * 100, "values must be nested at most 32 deep"),
         ('{"a": 1, "a": 2, "checksum": null}', "key 'a' must stand there once, got it more"),
         (f'{{"{"a" * 5000}": 1, "{"a" * 5000}": 2}}', r"key 'a+\.\.\. must stand there once"),
         ('{"a": NaN, "checksum": null}', "numbers must be finite, got NaN"),

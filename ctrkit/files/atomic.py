@@ -263,7 +263,7 @@ def write_together(folder: Path, contents: Iterable[tuple[str, Iterable[bytes]]]
     processes left are enough for all.
 
     Args:
-        folder: where they shall lie.
+        folder: where to write them.
         contents: name of each file, and its content in pieces.
 
     Raises:

@@ -95,7 +95,7 @@ def check_depth(content: Any) -> None:
         level = [*inner.values()]
         if not level:
             return
-    raise ValueError(f"values must lie at most {MAX_DEPTH} deep in each other")
+    raise ValueError(f"values must be nested at most {MAX_DEPTH} deep")
 
 
 def hex_crc32(crc32: int) -> str:

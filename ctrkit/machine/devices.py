@@ -1,6 +1,6 @@
 """Which device to use, float32 products at their full rate, and threads.
 
-PyTorch is imported where it is used: preparing data asks the machine as well, and starts without.
+PyTorch is imported where it is used: preparing data asks the machine too, without PyTorch.
 """
 
 from __future__ import annotations

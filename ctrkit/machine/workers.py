@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MAX_WORKERS = 8
-"""Threads unless told otherwise; each needs some 200 MiB."""
+"""Default number of threads at most; each needs some 200 MiB."""
 
 
 def default_workers() -> int:

@@ -67,9 +67,9 @@ class Truth(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticLog:
-    """A generated log: where it is, what it was made from, and the best that can be reached on it.
+    """A generated log: where it is, what it was made from, and the best possible scores on it.
 
-    ``probabilities`` is the file of true probabilities, or ``None`` where none was written.
+    ``probabilities`` is the file of true probabilities, or ``None``.
     """
 
     path: Path
@@ -116,7 +116,7 @@ def generate(
     rows. A smaller Criteo log is the beginning of a larger one.
 
     Args:
-        path: the file to write, compressed where it ends in ``.gz``.
+        path: the file to write, compressed if it ends in ``.gz``.
         rows: rows to write.
         format: ``"criteo"`` (tab separated, no header) or ``"avazu"`` (CSV, sorted by hour).
         seed: values, planted effects and clicks all follow from it.
@@ -345,7 +345,7 @@ def _hour_tokens(num_days: int) -> TextCodes:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that appears under its name only when it is whole; packed if called .gz."""
+    """Open a file that appears when it is whole; compressed if called .gz."""
     with atomic_write(path) as aside, aside.open("wb") as raw:
         if path.suffix != ".gz":
             yield raw

@@ -76,6 +76,6 @@ class EarlyStopping:
 
 
 def _badness(record: Record, figure: str) -> float | None:
-    """Return a figure of a validation, smaller being better; None where there are no rows."""
+    """Return a figure of a validation, smaller is better; None without validation rows."""
     value: float | None = getattr(record, f"valid_{figure}")
     return -value if value is not None and figure == "auc" else value

@@ -50,7 +50,7 @@ def latencies(
 
     Args:
         competitors: each a model alone, or an ensemble whose members answer one after the other.
-        rows: what a request consists of; they repeat where there are fewer.
+        rows: what a request consists of; repeated if there are fewer.
         batch_sizes: rows of a request.
 
     Raises:

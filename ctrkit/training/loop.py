@@ -339,7 +339,8 @@ class Loop:
 
 
 class _LossSum:
-    """Sums losses on the device; reads one only now and then, for a read waits for the device."""
+    """Sums losses on the device; reads one only now and then, because a read waits for the
+    device."""
 
     READ_EVERY = 20
 

@@ -245,7 +245,7 @@ def test_what_appeared_meanwhile_under_the_name_of_a_new_folder_stays(tmp_path):
             out.mkdir()
             (out / "notes.txt").write_text("a user's")
 
-    with pytest.raises(FileExistsError, match="came to lie there meanwhile"):
+    with pytest.raises(FileExistsError, match="was put there meanwhile"):
         make()
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
     assert (out / "notes.txt").read_text() == "a user's"
@@ -276,7 +276,10 @@ def test_a_pipe_that_is_called_like_a_left_over_is_left_alone(tmp_path):
 
 
 def test_the_error_of_a_full_disk_names_the_file(tmp_path):
-    with pytest.raises(OSError, match="make room there") as caught, named_when_full(tmp_path / "x"):
+    with (
+        pytest.raises(OSError, match="free space there") as caught,
+        named_when_full(tmp_path / "x"),
+    ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert caught.value.filename == str(tmp_path / "x")
     assert caught.value.errno == errno.ENOSPC

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 STANDARD_INPUT = "-"
-"""What stands for standard input in place of a path."""
+"""The name of standard input in place of a path."""
 
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
-"""What reading a packed file raises where it is damaged."""
+"""What reading a damaged compressed file raises."""
 
 _PACKED = {
     rb"PK\x03\x04": "a zip archive",
@@ -98,7 +98,7 @@ class RawFile:
 
 
 class Unpacked:
-    """What a file holds, unpacked where it is packed by gzip or xz; hashed as it lies there.
+    """The content of a file, unpacked if it is gzip or xz; the bytes on disk are hashed.
 
     Args:
         file: the file, at its beginning.

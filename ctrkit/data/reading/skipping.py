@@ -1,4 +1,4 @@
-"""Bad rows left out: a block is read until it has none left, and a file lists them."""
+"""Skip bad rows: read a block again until it has none left, and list them in a file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SKIPPED_COLUMNS = ("file", "line", "reason", "content")
 
 
 def most_bad_rows(bad_rows: str) -> int | None:
-    """Return how many rows may be left out: none, any number (None), or N of ``"stop-after N"``.
+    """Return how many rows may be skipped: none, any number (None), or N of ``"stop-after N"``.
 
     Raises:
         ValueError: if it is none of the three.
@@ -116,10 +116,10 @@ class Listing:
 
 
 class SkippedRows(ExitStack):
-    """Counts the rows that are left out and lists them in a file; a context manager.
+    """Counts the skipped rows and lists them in a file; a context manager.
 
     Args:
-        path: the file, made where there are any, and whole or not there; None for no list.
+        path: the file, made if there are any, whole or not there; None for no list.
         limit: how many there may be; None for any number.
 
     Attributes:
@@ -141,7 +141,7 @@ class SkippedRows(ExitStack):
         return self.counts.total()
 
     def add(self, part: str, rows: Iterable[SkippedRow]) -> None:
-        """Take the rows that were left out of the next block.
+        """Take the rows that were skipped in the next block.
 
         Raises:
             ValueError: if there are more than allowed.

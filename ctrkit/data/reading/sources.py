@@ -130,7 +130,7 @@ def resolve_schema(
         skip: whether bad rows will be skipped.
 
     Raises:
-        ValueError: if the format is unknown or cannot be told, or no column looks like a label.
+        ValueError: if the format is unknown, or no column looks like a label.
     """
     if isinstance(schema, Schema):
         found = schema
@@ -164,7 +164,7 @@ def infer_schema(
             that is 0 or 1; otherwise the former are errors, and the label is not looked at.
 
     Raises:
-        ValueError: if the format cannot be told, or no column looks like a label.
+        ValueError: if the format is unknown, or no column looks like a label.
 
     Example:
         >>> frame = pd.DataFrame({"user": ["a", "b"], "price": [0.5, 2.0], "click": [0, 1]})

@@ -13,7 +13,7 @@ WEIGHT_FILES = ("best.pt", "last.pt")
 
 
 class BestWeights:
-    """Keeps the best weights, in a folder where there is one, else in memory.
+    """Keeps the best weights, in a folder if given, else in memory.
 
     Args:
         model: whose weights.
@@ -54,7 +54,7 @@ class BestWeights:
             raise ValueError(f"{error}, but the run has been validated; start it over") from error
 
     def end(self) -> None:
-        """Write ``last.pt``, where there is a folder, and give the model its best weights."""
+        """Write ``last.pt`` if there is a folder, and give the model its best weights."""
         if self.folder is not None:
             self._save("last.pt")
         self._restore()

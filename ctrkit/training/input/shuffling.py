@@ -32,7 +32,7 @@ Pool = tuple[Rows, NDArray[np.int64]]
 class Order(ABC):
     """Cuts training rows into the batches of an epoch; every row comes once. Abstract.
 
-    All batches have `batch_size` rows, but for the last one. Which rows a batch has follows from
+    All batches have `batch_size` rows, except the last one. Which rows a batch has follows from
     the seed, the epoch and its number, so that a run can resume where another stopped.
 
     Args:

@@ -279,7 +279,7 @@ def change(*keys, to=None):
         (damage_size, "003_age.txt must hold 2 categories, got 1"),
         (
             damage_encoding,
-            "003_age.txt is damaged: it is not what was written",
+            "003_age.txt is damaged: its checksum differs",
         ),
         (change("schema"), "schema.json is damaged: it must hold schema$"),
         (change("statistics"), "schema.json is damaged: it must hold statistics$"),

@@ -39,7 +39,7 @@ def read_header(
         piece: the first lines of the file, or the next, where all before were blank.
         schema: whether there is a header, and how lines are cut.
         name: of the file, for messages.
-        skip: bad rows will be left out, so the first may be one.
+        skip: bad rows will be skipped, so the first may be one.
 
     Raises:
         ValueError: if the first line cannot be read, names a column twice, or has another number of

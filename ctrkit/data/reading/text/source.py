@@ -82,7 +82,7 @@ class TextSource:
     Args:
         path: the file; ``"-"`` for standard input.
         block_bytes: size of a block; None for `BLOCK_BYTES`. No result depends on it.
-        skip: bad rows will be left out.
+        skip: bad rows will be skipped.
 
     Raises:
         FileNotFoundError: if the file does not exist.
