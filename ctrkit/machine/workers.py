@@ -33,8 +33,7 @@ def in_order(
     """Yield the results of tasks in their order, with at most `limit` of them under way.
 
     An error of a task or of their iterator comes after the results before it, so that the first
-    error in the file is always the one reported. Closing the generator drops tasks that have not
-    begun.
+    error in the file is the one reported. Closing the generator drops tasks that have not begun.
     """
     waiting: deque[Future[tuple[T, S]]] = deque()
     try:

@@ -34,9 +34,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="NAME", help=f"{', '.join(MODELS)} (default: {DEFAULT_MODEL})"
     )
-    parser.add_argument(
-        "--config", type=path, metavar="FILE", help="settings in TOML; flags override"
-    )
+    parser.add_argument("--config", type=path, metavar="FILE", help="TOML settings; flags override")
     parser.add_argument(
         "--like",
         type=path,
