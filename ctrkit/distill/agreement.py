@@ -48,9 +48,7 @@ def agreement(student: NDArray[np.float32], teacher: NDArray[np.float32]) -> Agr
     ours, theirs = student.astype(np.float64), teacher.astype(np.float64)
     told_apart = _pairs_told_apart(theirs)
     if told_apart == 0:
-        raise ValueError(
-            f"the teacher must score rows differently, got one logit for {len(theirs)} rows"
-        )
+        raise ValueError(f"the teacher must rank rows, got one logit for {len(theirs)} rows")
     by_student = _pairs_told_apart(ours)
     # Kendall's tau-b is (alike - unlike) / sqrt(told apart by one * told apart by the other);
     # pandas takes it from SciPy, which comes with scikit-learn.

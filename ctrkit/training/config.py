@@ -64,9 +64,7 @@ class TrainConfig:
         None, "L2 on the embedding table (default: scaled to the number of training rows)"
     )
     net_l2: float = option(0.0, "L2 on all other weights")
-    clip_norm: float | None = option(
-        None, "clip the norm of the net's gradient to this (default: off)"
-    )
+    clip_norm: float | None = option(None, "largest norm of the net's gradient (default: any)")
     schedule: str = option("cosine", "schedule of the learning rate", choices=SCHEDULES)
     plateau_factor: float = option(0.1, "plateau multiplies the learning rate by this")
     plateau_patience: int = option(1, "validations without improvement before plateau acts")
@@ -76,9 +74,7 @@ class TrainConfig:
     warmup_steps: int = option(10, "steps in which the learning rate rises from 0")
     min_learning_rate: float = option(1e-6, "lower limit of the schedules")
     validations_per_epoch: int = option(2, "how often the validation rows are scored")
-    validate_every: int | None = option(
-        None, "steps between validations (default: by validations_per_epoch)"
-    )
+    validate_every: int | None = option(None, "steps between validations, instead (default: off)")
     patience: int = option(4, "stop after this many validations without a gain of min_gain")
     min_gain: float = option(
         1e-5, "least gain that patience counts; the best weights are kept at any gain"
@@ -87,9 +83,7 @@ class TrainConfig:
         "auc", "validation figure that chooses the best weights", choices=MONITORS
     )
     checkpoint_minutes: float = option(10.0, "most minutes between two checkpoints to resume from")
-    checkpoint_steps: int | None = option(
-        None, "most steps between two checkpoints (default: no limit)"
-    )
+    checkpoint_steps: int | None = option(None, "most steps between two of them (default: any)")
     keep_checkpoints: int = option(1, "how many checkpoints to keep during the run")
     seed: int = option(2021, "seed of initial weights, order of rows and dropout")
     shuffle: str = option(

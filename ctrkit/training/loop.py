@@ -339,8 +339,7 @@ class Loop:
 
 
 class _LossSum:
-    """Sums losses on the device; reads one only now and then, because a read waits for the
-    device."""
+    """Sums losses on the device; reads one only now and then: a read waits for it."""
 
     READ_EVERY = 20
 

@@ -113,8 +113,7 @@ class TrainStep:
             return map(work, chunks, seeds)
         first = []
         if self._in_turn is None:
-            # All threads share PyTorch's own generator, and would get its numbers in no fixed
-            # order.
+            # All threads share PyTorch's own generator, and would get its numbers in any order.
             before = torch.get_rng_state()
             first = [self._pool.submit(work, chunks.pop(0), seeds.pop(0)).result()]
             self._in_turn = not torch.equal(before, torch.get_rng_state())

@@ -25,7 +25,7 @@ def test_pairs_alike_counts_every_pair_that_the_teacher_tells_apart(rows):
         if theirs[0] != theirs[1]
     ]
     if not pairs:
-        with pytest.raises(ValueError, match="the teacher must score rows differently"):
+        with pytest.raises(ValueError, match="the teacher must rank rows"):
             agreement(student, teacher)
         return
     expected = np.mean([1.0 if pair > 0 else 0.5 if pair == 0 else 0.0 for pair in pairs])

@@ -92,9 +92,7 @@ def test_a_checksum_is_compared_before_json_is_parsed(tmp_path):
 )
 def test_a_checksum_stands_at_the_end_and_is_right(tmp_path, content):
     (tmp_path / "x.json").write_text(content)
-    with pytest.raises(
-        ValueError, match=r"x.json is damaged: it(s checksum differs| has no checksum)"
-    ):
+    with pytest.raises(ValueError, match=r"x.json is damaged: it(s| has no) checksum"):
         load_json(tmp_path / "x.json")
 
 

@@ -21,6 +21,16 @@ TRAIN, VALID = make_rows(200, seed=1), make_rows(100, seed=2)
 CONFIG = TrainConfig(epochs=3, batch_size=20, device="cpu", learning_rate=0.01, patience=9)
 
 
+@pytest.fixture(autouse=True)
+def settings_of_the_process():
+    """Put back what two loops in one process, each of which puts it back for itself, mix up."""
+    precision, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
+    yield
+    torch.set_float32_matmul_precision(precision)
+    torch.set_flush_denormal(False)
+    torch.set_num_threads(threads)
+
+
 def make_model():
     torch.manual_seed(0)
     return CrossNet([6, 6, 6], embedding_dim=4, num_layers=1)

@@ -45,16 +45,10 @@ def add_to(parser: Parser) -> None:
         "--out", type=folder_path, required=True, metavar="RUN", help="folder to write"
     )
     parser.add_argument(
-        "--config",
-        type=path,
-        metavar="FILE",
-        help="settings of the student in TOML; flags override",
+        "--config", type=path, metavar="FILE", help="TOML settings of the student; flags override"
     )
     parser.add_argument(
-        "--teacher-config",
-        type=path,
-        metavar="FILE",
-        help="settings of a teacher to train, in TOML",
+        "--teacher-config", type=path, metavar="FILE", help="TOML settings of a teacher to train"
     )
     parser.add_argument(
         "--alone",

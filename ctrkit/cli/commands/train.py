@@ -34,9 +34,7 @@ def add_to(parser: Parser) -> None:
         "--out", type=folder_path, required=True, metavar="RUN", help="folder to write"
     )
     parser.add_argument("--model", metavar="NAME", help=f"{MODEL_NAMES} (default: {DEFAULT_MODEL})")
-    parser.add_argument(
-        "--config", type=path, metavar="FILE", help="settings in TOML; flags override"
-    )
+    parser.add_argument("--config", type=path, metavar="FILE", help="TOML settings; flags override")
     parser.add_argument(
         "--like",
         type=path,

@@ -36,8 +36,7 @@ def read_rows(
 ) -> Generator[Rows, None, None]:
     """Return raw rows in their order, encoded, in chunks of bounded size.
 
-    Threads encode blocks, as many ahead as there are threads. Close the generator to stop them
-    early.
+    Threads encode blocks, as many ahead as there are threads, until the generator is closed.
 
     Args:
         source: path of a file, list of paths, or a DataFrame; written as the schema says;

@@ -92,8 +92,7 @@ def prepare(
     """Split, count and encode a log; write the result to a folder and open it.
 
     The folder appears when it is whole. If it exists already, made from the same content with the
-    same options, it is just opened; ``force`` replaces one that is damaged or made from something
-    else.
+    same options, it is just opened; ``force`` replaces one that is damaged or different.
 
     Args:
         source: path of a file, list of paths, or a DataFrame; ``"-"`` is standard input.

@@ -182,8 +182,7 @@ class Schema:
         label: name of the column of clicks, 0 or 1.
         separator: character between two cells of a text file.
         header: whether a text file begins with the names of its columns.
-        quote: character around cells that hold a separator; empty if quotes are ordinary
-        characters.
+        quote: character around cells that hold a separator; empty for none.
         min_count: threshold of the fields without their own.
         columns: order of the columns in files without header; empty for the label, then the
             fields.

@@ -114,8 +114,7 @@ class TextSource:
             except DAMAGED:
                 return None  # said when it is read, with the line
             num_rows = int(np.count_nonzero(newlines_outside(data[:end], schema.quote)))
-            # For a compressed file somewhat more was read than the block holds: the estimate is
-            # low.
+            # Of a compressed file more was read than the block holds: the estimate is low.
             return num_rows * file.size // max(file.num_bytes, 1)
 
     def content_hash(self) -> str:
