@@ -84,7 +84,7 @@ class Like:
                 differing += [
                     f"{part} {name} {figure!r}, not {shown(had.get(name))}"
                     for name, figure in metrics.to_dict().items()
-                    if had.get(name) != figure
+                    if name in had and had[name] != figure
                 ]
         same = f"the figures of {self.run}, digit for digit"
         say("; ".join(differing) if differing else same)

@@ -12,7 +12,7 @@ import pytest
 from edited import edit_json, write_json
 from failing import error_of
 
-from ctrkit.cli import main
+from ctrkit.cli import COMMANDS, main
 from ctrkit.data import load
 from ctrkit.models import MODELS
 from ctrkit.runs import Run
@@ -205,7 +205,7 @@ def test_run_scores_frames(run_folder, log):
     assert len(run.score(frame.head(0))) == 0
 
 
-@pytest.mark.parametrize("command", ["prepare", "train", "distill", "evaluate", "predict", "demo"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as leave:
         main([command, "--help"])

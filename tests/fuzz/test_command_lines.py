@@ -28,6 +28,9 @@ LONG = {"epochs", "patience", "distill-epochs", "finetune-epochs", "validations-
 }
 """Options of which a huge value means long work, and is no mistake."""
 
+WEIGHTS = {"prepare": 3, "train": 6, "evaluate": 4, "predict": 4, "demo": 0}
+"""How often a command is tried; once where it is not named, and never what takes long."""
+
 SMALL = ("--epochs", "1", "--embedding-dim", "2")
 """What makes a run quick; later words may say otherwise."""
 
@@ -42,7 +45,8 @@ def valid(tmp_path_factory) -> Path:
 
 def command_line(chance: random.Random, folder: Path, options: dict[str, list[str]]) -> list[str]:
     """Return the words of a command line, most of which are right."""
-    command = chance.choices([*COMMANDS, "x"], [3, 6, 1, 4, 4, 0, 0.2])[0]
+    weights = [WEIGHTS.get(name, 1) for name in COMMANDS]
+    command = chance.choices([*COMMANDS, "x"], [*weights, 0.2])[0]
     words = [command]
     inputs = chance.choices(FILES, k=chance.choice([0, 1, 1, 1, 2, 3]))
     words += [str(folder / name) for name in inputs]

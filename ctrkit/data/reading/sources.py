@@ -15,7 +15,7 @@ from ctrkit.data.columns import is_number, is_whole
 from ctrkit.data.reading.bad_rows import SkippedRow
 from ctrkit.data.reading.blocks import Block, Source, Table
 from ctrkit.data.reading.cells import labels_of
-from ctrkit.data.reading.frames import FrameSource, ParquetSource, is_parquet
+from ctrkit.data.reading.frames import ColumnSource, FrameSource, ParquetSource, is_parquet
 from ctrkit.data.reading.skipping import read_good_rows
 from ctrkit.data.reading.text import TextSource
 from ctrkit.data.schemas import AVAZU, CATEGORICAL, CRITEO, NUMERIC, TIMESTAMP, Field, Schema
@@ -190,7 +190,7 @@ def _inferred(
         )
     table = _first_good_rows(block, chosen) if skip else block.table(block.columns)
     dates: set[str] = set()
-    if isinstance(opened, (FrameSource, ParquetSource)):
+    if isinstance(opened, ColumnSource):
         dates = opened.date_columns()
     fields = []
     for name in block.columns:
@@ -239,7 +239,7 @@ def _label(name: str, columns: Sequence[str]) -> str:
 def _separator(opened: Source, format: str | None) -> str:  # noqa: A002
     suffixes = Path(opened.name).suffixes
     kind = format or next((kind for kind in ("tsv", "csv") if f".{kind}" in suffixes), None)
-    if kind == "csv" or isinstance(opened, (FrameSource, ParquetSource)):
+    if kind == "csv" or isinstance(opened, ColumnSource):
         return ","
     if kind == "tsv":
         return "\t"

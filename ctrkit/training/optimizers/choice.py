@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,7 +11,10 @@ from torch import Tensor, nn
 from ctrkit.embedding import embeddings_of, tables_of
 from ctrkit.models import CTRModel
 from ctrkit.training.config import TrainConfig
-from ctrkit.training.optimizers.lazy_optimizers import LazyAdam, RowwiseAdagrad
+from ctrkit.training.optimizers.lazy_optimizers import LazyAdam, LazyOptimizer, RowwiseAdagrad
+
+LAZY: dict[str, Callable[..., LazyOptimizer]] = {"lazy": LazyAdam, "adagrad": RowwiseAdagrad}
+"""Optimizers that update the rows of a batch only, by the name of the option."""
 
 LAZY_FROM_ROWS = 2_000_000
 """Rows of all tables from which ``table_optimizer="auto"`` updates only the rows of a batch."""
@@ -64,8 +68,7 @@ def _table_optimizer(
             optimizer.register_step_post_hook(gradient.clear)
         return optimizer
     _set_sparse_gradient(model, True)
-    lazy = LazyAdam if kind == "lazy" else RowwiseAdagrad
-    return lazy(tables, lr=rate, l2=l2, decoupled=config.optimizer == "adamw")
+    return LAZY[kind](tables, lr=rate, l2=l2, decoupled=config.optimizer == "adamw")
 
 
 def _set_sparse_gradient(model: CTRModel, is_sparse: bool) -> None:

@@ -1,3 +1,9 @@
 """Data frames and Parquet files -> columns."""
 
-from ctrkit.data.reading.frames.source import FrameSource, ParquetSource, check_frame, is_parquet
+from ctrkit.data.reading.frames.source import (
+    ColumnSource,
+    FrameSource,
+    ParquetSource,
+    check_frame,
+    is_parquet,
+)

@@ -80,7 +80,7 @@ class FrameBlock(Block):
         return dataclasses.replace(self, frame=self.frame[~is_bad], kept=self.kept_without(is_bad))
 
 
-class _PiecewiseSource(ABC):
+class ColumnSource(ABC):
     """A source that gives its rows as pieces of a frame."""
 
     name: str
@@ -89,6 +89,10 @@ class _PiecewiseSource(ABC):
     @abstractmethod
     def _pieces(self, schema: Schema) -> Generator[tuple[pd.DataFrame, int], None, None]:
         """Yield the rows in pieces, each with the number of all of them."""
+
+    @abstractmethod
+    def date_columns(self) -> set[str]:
+        """Return the names of the columns that hold dates or times."""
 
     def first_block(self, schema: Schema) -> FrameBlock:
         """Return the first rows (see `Source`)."""
@@ -124,7 +128,7 @@ def check_frame(frame: Any) -> None:
         raise TypeError(f"frame must be a DataFrame, got a {type(frame).__name__}")
 
 
-class FrameSource(_PiecewiseSource):
+class FrameSource(ColumnSource):
     """A DataFrame. An empty text, None and NaN are missing cells; a named index is a column.
 
     Args:
@@ -182,7 +186,7 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-class ParquetSource(_PiecewiseSource):
+class ParquetSource(ColumnSource):
     """A Parquet file; needs pyarrow. An index that pandas wrote with a name is a column.
 
     Args:
