@@ -47,7 +47,7 @@ def test_a_full_disk_is_named_and_leaves_nothing_half(inputs, tmp_path, capsys, 
     with largest_file(num_bytes):
         said = error_of(command.words(full), capsys)
     assert str(full) in said
-    assert "File too large; make room there" in said
+    assert "File too large; free space there" in said
     assert not command.is_whole(full)
     assert [path for path in full.rglob("*") if final_name(path.name)] == []
     command.check_killed(full)
@@ -79,4 +79,4 @@ def test_a_small_disk_is_filled(inputs, tmp_path, name, size):
     assert done.stdout.split() == ["status", "1"]  # and no file
     said = done.stderr.splitlines()[-1]
     assert str(out) in said
-    assert "No space left on device; make room there" in said
+    assert "No space left on device; free space there" in said
