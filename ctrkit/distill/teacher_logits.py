@@ -170,14 +170,14 @@ def _save(
     train: NDArray[np.float32],
     valid: NDArray[np.float32] | None,
 ) -> None:
-    with new_folder(folder, force=True, durable=True) as aside:
+    with new_folder(folder, force=True, durable=True) as temporary:
         sums = {}
         for part, logits in (("train", train), ("valid", valid)):
             if logits is not None:
-                np.save(aside / f"{part}.npy", logits)
+                np.save(temporary / f"{part}.npy", logits)
                 sums[part] = crc32_of(logits)
         described = {"teacher": teacher, "data": _fingerprint(data), "crc32": sums}
-        save_json(aside / DESCRIPTION, {"format_version": FORMAT_VERSION, **described})
+        save_json(temporary / DESCRIPTION, {"format_version": FORMAT_VERSION, **described})
 
 
 def _describe(folder: Path) -> dict[str, Any]:

@@ -174,8 +174,8 @@ class Run:
         )
         if skipped is None:
             return self._scored(read(), num_workers)
-        gaps = SkippedScores(skipped)
-        return gaps.filled(self._scored(read(on_skipped=gaps.note), num_workers))
+        scores = SkippedScores(skipped)
+        return scores.filled(self._scored(read(on_skipped=scores.note), num_workers))
 
     def evaluate_files(self, files: list[Path], *, skipped: SkippedRows | None = None) -> Metrics:
         """Return the metrics on raw files that have the label column.

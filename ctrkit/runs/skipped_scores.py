@@ -20,10 +20,10 @@ class SkippedScores:
 
     Example:
         >>> from ctrkit.data import SkippedRows
-        >>> gaps = SkippedScores(SkippedRows())
+        >>> scores = SkippedScores(SkippedRows())
         >>> row = SkippedRow("log.csv", "line", 2, "must have 3 columns, got 2", "1,2")
-        >>> gaps.note([row, row], np.array([1, 2]))
-        >>> np.concatenate(list(gaps.filled(s for s in [np.array([0.5, 0.25])])))
+        >>> scores.note([row, row], np.array([1, 2]))
+        >>> np.concatenate(list(scores.filled(s for s in [np.array([0.5, 0.25])])))
         array([0.5 ,  nan, 0.25,  nan])
     """
 

@@ -346,7 +346,7 @@ def _hour_tokens(num_days: int) -> TextCodes:
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that appears when it is whole; compressed if called .gz."""
-    with atomic_write(path) as aside, aside.open("wb") as raw:
+    with atomic_write(path) as temporary, temporary.open("wb") as raw:
         if path.suffix != ".gz":
             yield raw
             return

@@ -54,7 +54,7 @@ class RawFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.name = name_of(path)
+        self.name = spelled_path(path)
         self.stream = stream_of(self.path)
         self._opened: Unpacked | None = None
         self._is_spent = False
@@ -164,7 +164,7 @@ class Unpacked:
         return self._hashed.finish()
 
 
-def name_of(path: str | os.PathLike[str]) -> str:
+def spelled_path(path: str | os.PathLike[str]) -> str:
     """Return what messages call a file."""
     return "standard input" if str(path) == STANDARD_INPUT else str(path)
 

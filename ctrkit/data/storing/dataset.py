@@ -28,7 +28,7 @@ from ctrkit.fields import FieldShape, field_shapes
 from ctrkit.files import map_array, part_of
 from ctrkit.rows import Rows
 
-Index = slice | npt.NDArray[Any] | Sequence[int]
+Positions = slice | npt.NDArray[Any] | Sequence[int]
 
 
 class Dataset:
@@ -132,7 +132,7 @@ class Dataset:
         """Clicks per row; NaN where there are no rows."""
         return self.num_clicks / len(self) if len(self) else float("nan")
 
-    def take(self, index: Index) -> Rows:
+    def take(self, index: Positions) -> Rows:
         """Return some rows, copied into memory if the index is a list.
 
         Args:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ctrkit.arrays import Array
 from ctrkit.data.encoding import Encoder
 from ctrkit.data.storing.parts import IDS_FILE, LABELS_FILE, VALUES_FILE
 from ctrkit.files import hex_crc32
@@ -19,7 +19,6 @@ from ctrkit.options import shown
 _BLOCK_BYTES = 1 << 20
 """Rows are read by so many bytes, which stay in a processor's cache while they are checked."""
 
-Array = npt.NDArray[Any]
 Check = Callable[[Array], tuple[int, str] | None]
 """Returns the first row of some that is wrong, and what is wrong with it."""
 

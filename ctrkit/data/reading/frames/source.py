@@ -24,7 +24,7 @@ from ctrkit.data.reading.block_rows import most_rows
 from ctrkit.data.reading.blocks import Block, Table
 from ctrkit.data.reading.frames.cells import bad_cells, column_of, exact_text, holds_objects
 from ctrkit.data.reading.frames.pandas_index import PandasIndex
-from ctrkit.data.reading.raw import check_file, name_of, stream_of
+from ctrkit.data.reading.raw import check_file, spelled_path, stream_of
 from ctrkit.data.schemas import DEFAULT_SEPARATOR, MULTIVALUED, Schema, unique_names
 
 BLOCK_ROWS = 1 << 16
@@ -200,7 +200,7 @@ class ParquetSource(ColumnSource):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
-        self.name = name_of(path)
+        self.name = spelled_path(path)
         if stream_of(self._path) is not None:
             raise ValueError(f"{self.name}: Parquet cannot be read from a stream; give a file")
         check_file(self._path)
