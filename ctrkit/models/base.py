@@ -1,4 +1,4 @@
-"""CTRModel: what every model is, an embedding and an interaction."""
+"""CTRModel, the base class of all models: an embedding and an interaction."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ class CTRModel(nn.Module):
     _given: dict[str, Any]
 
     def __new__(cls, *args: Any, **keywords: Any) -> Self:
-        """Note the keywords that the constructor is given, in whichever class it stands."""
+        """Record the keywords of the constructor."""
         model = super().__new__(cls)
         given = _arguments(cls, args, keywords)
-        # What the class has by such a name, a method for example, is not hidden.
+        # A keyword must not hide a method or property of the same name.
         readable = {name: value for name, value in given.items() if not hasattr(cls, name)}
         model.__dict__.update(readable, _given=given)
         return model
@@ -107,11 +107,11 @@ class CTRModel(nn.Module):
         return self.interact(self.embedding(ids, values))
 
     def penalty(self) -> Tensor | None:
-        """Return the model's own addition to the loss, a scalar, or None where it has none."""
+        """Return the model's own term of the loss, a scalar, or None without one."""
         return None
 
     def with_penalty(self, loss: Tensor) -> Tensor:
-        """Return a loss with the model's own addition to it."""
+        """Return a loss plus `penalty`."""
         penalty = self.penalty()
         return loss if penalty is None else loss + penalty
 
@@ -135,13 +135,13 @@ class CTRModel(nn.Module):
         return dict(self._given)
 
     def _choose(self, **keywords: Any) -> None:
-        """Note what the model chose for keywords that were not given."""
+        """Record what the model chose for keywords that were not given."""
         self._given.update(keywords)
         self.__dict__.update(keywords)
 
 
 def checked_model(kind: Any) -> type[CTRModel]:
-    """Return a class that is a model and can be made.
+    """Check that a class is a model that can be built, and return it.
 
     Raises:
         TypeError: if it is no `CTRModel`, or defines neither `interact` nor `logits`.
@@ -158,10 +158,10 @@ def checked_model(kind: Any) -> type[CTRModel]:
 def _arguments(
     cls: type[CTRModel], args: Sequence[Any], keywords: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the keywords of a constructor as they are given, or by default; lists as tuples.
+    """Return the keywords of a constructor, as given or by default; lists as tuples.
 
-    Nothing where it is not given what it must have: it will say so itself, and a copy of a model
-    is made without its constructor.
+    Without a required argument, return none: the constructor raises its own error, and copying a
+    model does not call it.
     """
     try:
         bound = inspect.signature(cls.__init__).bind(None, *args, **keywords)
@@ -179,5 +179,5 @@ def _arguments(
 
 
 def to_float32(logits: Tensor) -> Tensor:
-    """Return half-precision logits, as autocast makes them, as float32; a loss needs that."""
+    """Return half-precision logits, as autocast makes them, as float32, which a loss needs."""
     return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits

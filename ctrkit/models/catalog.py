@@ -1,4 +1,4 @@
-"""`MODELS`, the one table from a model's name to its class, and how a model is built from it."""
+"""`MODELS`, the table of names and classes, and how a model is built from a name and options."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MODELS: dict[str, type[CTRModel]] = {
 
 
 def class_of(model: str | type[CTRModel]) -> type[CTRModel]:
-    """Return the class of a model that is named, or a class of the caller's own as it is.
+    """Return the class of a named model; a class is returned as it is.
 
     Raises:
         ValueError: if there is no such model.
@@ -133,7 +133,7 @@ def blueprint(
 ) -> CTRModel:
     """Return what `build_model` would, without its numbers: names, shapes and types of weights.
 
-    It takes no memory worth mentioning, however large the model.
+    It takes almost no memory, however large the model is.
 
     Raises:
         ValueError: as `build_model`, and if a weight has more numbers than can be counted.

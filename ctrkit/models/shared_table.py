@@ -1,4 +1,4 @@
-"""A student's tables as copies of its teacher's."""
+"""Copy a teacher's tables into a student."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _check_same(teacher: FeatureEmbedding, student: FeatureEmbedding) -> None:
 
 
 def take_table(teacher: CTRModel, student: CTRModel) -> list[FeatureEmbedding]:
-    """Copy the teacher's tables into the student: from then on neither changes the other's.
+    """Copy the teacher's tables into the student; they share no memory afterwards.
 
     Returns:
         The student's embeddings that hold a copy.

@@ -1,4 +1,4 @@
-"""Making a model on the device "meta", without numbers, and without waiting for a compiler."""
+"""Build a model on the device "meta", where tensors have shapes but no numbers."""
 
 from __future__ import annotations
 
