@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from ctrkit.ops.tracing import is_exporting
+from ctrkit.ops.tracing import KNOWS_EXPORT, is_exporting, is_tracing
 
 PRODUCT_ROWS = {"cpu": 512}
 """Rows of products that exist at a time, by device: on a processor they should fit its cache."""
@@ -95,7 +95,8 @@ def mixed_products(maps: Tensor, fields: Tensor, weight: Tensor, bias: Tensor) -
     Returns:
         ``(N, H')``.
     """
-    if is_exporting():  # the number of chunks would fix the number of rows
+    # The number of chunks would fix the number of rows. The plain form has the same gradient.
+    if is_exporting() or (is_tracing() and not KNOWS_EXPORT):
         return functional.linear((maps.unsqueeze(2) * fields.unsqueeze(1)).flatten(1), weight, bias)
     return _MixedProducts.apply(  # type: ignore[no-untyped-call, no-any-return]
         maps, fields, weight, bias

@@ -10,10 +10,13 @@ def is_tracing() -> bool:
     return torch.compiler.is_compiling()
 
 
-def is_exporting() -> bool:
-    """Return whether torch.export reads the model (before PyTorch 2.6: or torch.compile).
+KNOWS_EXPORT = hasattr(torch.compiler, "is_exporting")
+"""Whether PyTorch tells export from compile: from version 2.6 on."""
 
-    What it makes must hold for any number of rows, and needs no gradient.
+
+def is_exporting() -> bool:
+    """Return whether torch.export reads the model; False where PyTorch cannot tell.
+
+    The exported program must hold for any number of rows, and needs no gradient.
     """
-    asked = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
-    return bool(asked())
+    return KNOWS_EXPORT and torch.compiler.is_exporting()

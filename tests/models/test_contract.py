@@ -42,7 +42,9 @@ def test_scores_each_row_by_itself(model, ids):
     torch.testing.assert_close(model(ids), alone, rtol=1e-4, atol=1e-5)
 
 
-def test_exports_for_any_number_of_rows(model, ids):
+def test_exports_for_any_number_of_rows(name, model, ids):
+    if name == "eulernet" and not hasattr(torch.compiler, "is_exporting"):
+        pytest.skip("PyTorch before 2.6 does not tell export from compile")
     rows = ({0: torch.export.Dim("rows", min=2, max=10_000)},)
     exported = torch.export.export(model, (ids[:5],), dynamic_shapes=rows).module()
     torch.testing.assert_close(exported(ids), model(ids))
