@@ -68,7 +68,10 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
     """Return rows one after the other; all parts have the same arrays."""
     if len(parts) == 1:
         return parts[0]
-    first, *_ = parts
-    numbers = range(len(first.arrays))
-    joined = iter([np.concatenate([part.arrays[n] for part in parts]) for n in numbers])
-    return first.each(lambda _: next(joined))
+
+    def joined(name: str) -> NDArray[Any] | None:
+        arrays = [getattr(part, name) for part in parts]
+        return None if arrays[0] is None else np.concatenate(arrays)
+
+    ids = np.concatenate([part.ids for part in parts])
+    return Rows(ids, joined("labels"), joined("values"), joined("targets"))

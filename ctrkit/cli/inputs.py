@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ctrkit.cli.arguments import COMMON, NOT_GIVEN, add_options, collect, given
+from ctrkit.cli.arguments import COMMON, NOT_GIVEN, add_options, collect, flag_of, given
 from ctrkit.cli.bars import PrepareBar
 from ctrkit.cli.console import say
 from ctrkit.cli.paths import path
@@ -115,8 +115,7 @@ def prepared_or_raw(
     data = load(inputs[0])
     for name in ("schema", "valid", "test", "bad_rows"):
         if getattr(arguments, name) not in (None, NOT_GIVEN):
-            flag = name.replace("_", "-")
-            raise ValueError(f"--{flag} is for raw files, {data.path} is prepared already")
+            raise ValueError(f"{flag_of(name)} is for raw files, {data.path} is prepared already")
     wanted = {**settings, **given(arguments, PREPARED_WITH)}
     for name in PREPARED_WITH:
         had = data.info["options"].get(name)

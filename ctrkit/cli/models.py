@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,15 @@ def values_of(words: Sequence[str], flag: str) -> list[str]:
         elif word == flag and not following.startswith("-"):
             values.append(following)
     return values
+
+
+def chosen_model(
+    arguments: argparse.Namespace, settings: Mapping[str, dict[str, Any]]
+) -> type[CTRModel]:
+    """Return the model that parsing has chosen, and take its name out of the settings."""
+    settings.get("model", {}).pop("name", None)
+    model: type[CTRModel] = arguments.chosen_model
+    return model
 
 
 def refuse_early(

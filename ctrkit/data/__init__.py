@@ -15,7 +15,7 @@ from ctrkit.data.reading import (
     remove_list,
 )
 from ctrkit.data.schemas import Field, Schema
-from ctrkit.data.storing import Dataset, PreparedData, load, new_folder
+from ctrkit.data.storing import PARTS, Dataset, PreparedData, load, new_folder
 from ctrkit.rows import Rows
 
 __all__ = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ctrkit.data import PreparedData
 from ctrkit.distill.comparison import Contender
-from ctrkit.models import CTRModel
+from ctrkit.models import CTRModel, class_of
 from ctrkit.runs import (
     CHECKPOINTS,
     CONFIG,
@@ -105,14 +105,14 @@ class Phases:
             return None
         folder = self.folder(phase)
         self.say(f"{phase}: finished already, kept ({folder})")
-        own = [type(recipe.blueprint())]
+        own = [class_of(recipe.model)]
         device = recipe.train.device
         return Run(folder, device=device, check_space=self.check_space, models=own).model
 
     @contextmanager
     def recording(self, phase: str, recipe: Recipe, note: str = "") -> Iterator[Recording]:
         """Write the run of a phase; see `ctrkit.runs.recording`."""
-        self.say(f"{phase}: {type(recipe.blueprint()).__name__}{note}")
+        self.say(f"{phase}: {class_of(recipe.model).__name__}{note}")
         (phase_folder(self.out) / TABLE).unlink(missing_ok=True)  # it was of other weights
         with recording(
             self.folder(phase),

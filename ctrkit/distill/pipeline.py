@@ -9,7 +9,7 @@ there.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -253,9 +253,14 @@ class _Distillation:
         ]
         if self.alone:
             contenders.append(phases.contender("alone", phases.trained("alone", self.student)))
-        distilled = self._distilled(models)
+        described = {
+            **to_mapping(self.config),
+            "teacher": fingerprint_of(models),
+            "table": "copy" if self.copies_table(models) else "own",
+        }
+        distilled = self._distilled(models, described)
         contenders.append(phases.contender("distillation", distilled))
-        student = self._finetuned(distilled, models)
+        student = self._finetuned(distilled, described)
         contenders.append(phases.contender("finetuning", student))
         part = "test" if len(self.data.test) else "valid"
         table = compare_models(contenders, getattr(self.data, part), what=part)
@@ -263,18 +268,12 @@ class _Distillation:
         save_json(phase_folder(phases.out) / TABLE, figures)
         return DistillOutcome(student=student.eval(), comparison=table, part=part)
 
-    def _described(self, phase: str, teacher: Sequence[CTRModel]) -> dict[str, Any]:
-        return {
-            "phase": phase,
-            **to_mapping(self.config),
-            "teacher": fingerprint_of(teacher),
-            "table": "copy" if self.copies_table(teacher) else "own",
-        }
-
-    def _distilled(self, teacher: Sequence[CTRModel]) -> CTRModel:
-        train = self.config.distilling(self.student.train)
-        described = self._described("distillation", teacher)
-        recipe = replace(self.student, train=train, distill=described)
+    def _distilled(self, teacher: Sequence[CTRModel], described: Mapping[str, Any]) -> CTRModel:
+        recipe = replace(
+            self.student,
+            train=self.config.distilling(self.student.train),
+            distill={"phase": "distillation", **described},
+        )
         model = self.phases.kept("distillation", recipe)
         if model is not None:
             return model
@@ -291,9 +290,9 @@ class _Distillation:
             )
             return run.finish(model, result).model
 
-    def _finetuned(self, distilled: CTRModel, teacher: Sequence[CTRModel]) -> CTRModel:
-        described = self._described("finetuning", teacher)
-        recipe = replace(self.finetuning, distill={**described, "from": fingerprint_of(distilled)})
+    def _finetuned(self, distilled: CTRModel, described: Mapping[str, Any]) -> CTRModel:
+        origin = {"from": fingerprint_of(distilled)}
+        recipe = replace(self.finetuning, distill={"phase": "finetuning", **described, **origin})
         model = self.phases.kept("finetuning", recipe)
         if model is not None:
             return model

@@ -16,10 +16,9 @@ MAX_WORKERS = 8
 
 def default_workers() -> int:
     """Return how many threads to use unless told otherwise: one per processor, at most 8."""
-    # The processors given to this process, which may be fewer than the machine has.
-    is_told = hasattr(os, "sched_getaffinity")
-    number = len(os.sched_getaffinity(0)) if is_told else os.cpu_count() or 1
-    return min(number, MAX_WORKERS)
+    if hasattr(os, "sched_getaffinity"):  # those of this process, maybe fewer than the machine's
+        return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    return min(os.cpu_count() or 1, MAX_WORKERS)
 
 
 class Workers(ThreadPoolExecutor):

@@ -64,7 +64,7 @@ class TrainConfig:
         None, "L2 on the embedding table (default: scaled to the number of training rows)"
     )
     net_l2: float = option(0.0, "L2 on all other weights")
-    clip_norm: float | None = option(None, "largest norm of the net's gradient (default: any)")
+    clip_norm: float | None = option(None, "largest norm of the net's gradient (default: no limit)")
     schedule: str = option("cosine", "schedule of the learning rate", choices=SCHEDULES)
     plateau_factor: float = option(0.1, "plateau multiplies the learning rate by this")
     plateau_patience: int = option(1, "validations without improvement before plateau acts")
@@ -83,7 +83,7 @@ class TrainConfig:
         "auc", "validation figure that chooses the best weights", choices=MONITORS
     )
     checkpoint_minutes: float = option(10.0, "most minutes between two checkpoints to resume from")
-    checkpoint_steps: int | None = option(None, "most steps between two of them (default: any)")
+    checkpoint_steps: int | None = option(None, "most steps between two (default: no limit)")
     keep_checkpoints: int = option(1, "how many checkpoints to keep during the run")
     seed: int = option(2021, "seed of initial weights, order of rows and dropout")
     shuffle: str = option(

@@ -194,8 +194,8 @@ def _rechunked(blocks: Iterable[Rows], size: int) -> Iterator[Rows]:
         full = len(rows) - len(rows) % size
         for start in range(0, full, size):
             yield _copied(rows[start : start + size])
-        rest = _copied(rows[full:])
-    if rest is not None and len(rest):
+        rest = _copied(rows[full:]) if full < len(rows) else None
+    if rest is not None:
         yield rest
 
 

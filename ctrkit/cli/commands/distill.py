@@ -9,7 +9,7 @@ from pathlib import Path
 from ctrkit.cli.arguments import COMMON, Parser, add_options, collect, read_settings
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
-from ctrkit.cli.models import MODEL_NAMES, add_model_options, refuse_early
+from ctrkit.cli.models import MODEL_NAMES, add_model_options, chosen_model, refuse_early
 from ctrkit.cli.own_code import add_allow_code, allowed_models, import_model
 from ctrkit.cli.paths import check_folder, folder_path, path
 from ctrkit.cli.progress import TrainingBar
@@ -73,8 +73,7 @@ def add_to(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train or take the teacher, distil, fine-tune, and print the table."""
     settings = read_settings(arguments.config, ["model", "train", "distill", "data"])
-    kind: type[CTRModel] = arguments.chosen_model
-    settings.get("model", {}).pop("name", None)
+    kind = chosen_model(arguments, settings)
     sections = {
         "model": model_options(kind),
         "train": TrainConfig,

@@ -8,26 +8,22 @@ from pathlib import Path
 
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import (
-    add_check_space,
     add_reading,
     is_prepared,
     skipping,
     tell_skipped,
 )
+from ctrkit.cli.opened_run import add_run, add_run_options, open_run
 from ctrkit.cli.outputs import check_output, opened_output
-from ctrkit.cli.own_code import add_allow_code, allowed_models
 from ctrkit.cli.paths import STANDARD, file_path, path
 from ctrkit.cli.tables import metrics_table
-from ctrkit.data import load
+from ctrkit.data import PARTS, load
 from ctrkit.options import printable
-from ctrkit.runs import Run
-
-SPLITS = ("train", "valid", "test")
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("run", type=path, metavar="RUN", help="folder that train wrote")
+    add_run(parser)
     parser.add_argument(
         "inputs",
         type=path,
@@ -36,15 +32,13 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         help="prepared folder, or raw files; - for stdin",
     )
     parser.add_argument(
-        "--on", choices=SPLITS, help="which rows of the prepared folder (default: test)"
+        "--on", choices=PARTS, help="which rows of the prepared folder (default: test)"
     )
     parser.add_argument(
         "--json", type=file_path, metavar="FILE", help="also write the figures; - for stdout"
     )
-    parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
-    add_allow_code(parser)
+    add_run_options(parser)
     add_reading(parser)
-    add_check_space(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -58,12 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     skipped = skipping(arguments)
     if skipped is not None and is_prepared(inputs):
         raise ValueError(f"--bad-rows is for raw files, {inputs[0]} is prepared already")
-    trained = Run(
-        arguments.run,
-        device=arguments.device,
-        check_space=arguments.check_space,
-        models=allowed_models(arguments),
-    )
+    trained = open_run(arguments)
     if is_prepared(inputs):
         name = arguments.on or "test"
         metrics = trained.evaluate_rows(load(inputs[0]), name)

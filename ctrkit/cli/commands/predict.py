@@ -9,30 +9,27 @@ from pathlib import Path
 from ctrkit.cli.arguments import whole_number
 from ctrkit.cli.bars import RowsBar
 from ctrkit.cli.console import say
-from ctrkit.cli.inputs import add_check_space, add_reading, skipping, tell_skipped
+from ctrkit.cli.inputs import add_reading, skipping, tell_skipped
+from ctrkit.cli.opened_run import add_run, add_run_options, open_run
 from ctrkit.cli.outputs import called, check_output, opened_output, streams
-from ctrkit.cli.own_code import add_allow_code, allowed_models
 from ctrkit.cli.paths import file_path, path
 from ctrkit.data import SKIPPED_FILE, remove_list
-from ctrkit.runs import Run
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("run", type=path, metavar="RUN", help="folder that train wrote")
+    add_run(parser)
     parser.add_argument(
         "inputs", type=path, nargs="+", metavar="FILE", help="raw rows, .gz or not; - for stdin"
     )
     parser.add_argument(
         "--out", type=file_path, required=True, metavar="CSV", help="file to write; - for stdout"
     )
-    parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda ...")
     parser.add_argument(
         "--num-workers", type=whole_number, metavar="N", help="threads (default: one per processor)"
     )
-    add_allow_code(parser)
+    add_run_options(parser)
     add_reading(parser)
-    add_check_space(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -44,12 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     skipped = skipping(arguments, listed)
     if skipped is not None and listed is not None:
         check_output("--bad-rows lists rows in", listed, [arguments.run, *inputs])
-    trained = Run(
-        arguments.run,
-        device=arguments.device,
-        check_space=arguments.check_space,
-        models=allowed_models(arguments),
-    )
+    trained = open_run(arguments)
     rows = 0
     with (
         RowsBar("predict") as bar,

@@ -10,14 +10,14 @@ from ctrkit.cli.arguments import COMMON, Parser, add_options, collect, given, re
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.like import like_of
-from ctrkit.cli.models import MODEL_NAMES, add_model_options, refuse_early
+from ctrkit.cli.models import MODEL_NAMES, add_model_options, chosen_model, refuse_early
 from ctrkit.cli.own_code import add_allow_code
 from ctrkit.cli.paths import check_folder, folder_path, path
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.resume import add_resume, says_finished
 from ctrkit.cli.tables import metrics_table
 from ctrkit.data import PrepareConfig
-from ctrkit.models import CTRModel, model_options
+from ctrkit.models import model_options
 from ctrkit.runs import DATA, claim, train_run
 from ctrkit.training import Observer, TensorBoardWriter, TrainConfig
 
@@ -56,8 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
         settings = read_settings(arguments.config, ["model", "train", "data"])
     else:
         settings = like.settings(arguments.inputs)
-    model: type[CTRModel] = arguments.chosen_model
-    settings.get("model", {}).pop("name", None)
+    model = chosen_model(arguments, settings)
     sections = {"model": model_options(model), "train": TrainConfig, "data": PrepareConfig}
     options = collect(sections, arguments, settings)
     out: Path = arguments.out
