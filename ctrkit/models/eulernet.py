@@ -216,7 +216,8 @@ class EulerNet(CTRModel):
             self._choose(orders=orders)
         check_layers("orders", orders)
         self.reg_weight = reg_weight
-        self.mu = nn.Parameter(torch.ones(self.num_fields))
+        self.mu = nn.Parameter(torch.empty(self.num_fields))
+        nn.init.ones_(self.mu)
         self.layers = nn.ModuleList(
             EulerInteractionLayer(
                 num_inputs,

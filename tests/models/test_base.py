@@ -47,6 +47,7 @@ def test_keywords_are_readable_but_hide_nothing():
     assert isinstance(model.output, nn.Linear)
 
 
+@pytest.mark.filterwarnings("ignore:You are using `torch.load`:FutureWarning")  # PyTorch 2.4
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_a_copy_has_the_same_options(again):
     model = FM([3, 4], embedding_dim=2, pair_weight=3.0)
