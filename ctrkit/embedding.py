@@ -21,6 +21,9 @@ EMBEDDING_INITS: dict[str, Callable[[Tensor], Tensor]] = {
 """Initialisations of a table by name: FuxiCTR's, a common middle way, and RecBole's (Glorot over
 the whole table, so that its scale shrinks with the number of rows)."""
 
+_MOVING = ("moved_fields", "moving_columns", "moving_directions")
+"""Buffers of fields, columns of values and rows of directions, for each number of values."""
+
 
 class FeatureEmbedding(nn.Module):
     """Embedding of all fields, from ids ``(B, S)`` to vectors ``(B, F, D)``.
@@ -32,10 +35,13 @@ class FeatureEmbedding(nn.Module):
         vectors[b, f] = table[ids[b, f] + offset[f]] * values[b, f]         a number kept as value
         vectors[b, f] = mean(table[id + offset[f]] for id in slots if id)   multi-valued
         vectors[b, f] = table_w[ids[b, f] + offset[f]] @ projection[f]      width w other than D
+        vectors[b, f] += sum(values[b, c] * directions[c] for c of f)       numbers beside its ids
 
     Fields of another width lie in a table of that width (mixed dimensions: Ginart et al., "Mixed
     Dimension Embeddings with Application to Memory-Efficient Recommendation Systems", ISIT 2021).
     A multi-valued field without any value takes the vector of ``MISSING_ID``.
+
+    ``directions`` are no table: every row uses all of them, and the optimizer of the net has them.
 
     Args:
         cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.
@@ -46,7 +52,7 @@ class FeatureEmbedding(nn.Module):
 
     Shape:
         ids: ``(B, S)`` int32 or int64, S columns in field order, F of them unless multi-valued
-        values: ``(B, V)`` float, a column for each field that carries a value, or None
+        values: ``(B, V)`` float, in field order a column for each value of a field; None for V 0
         returns: ``(B, F, D)``
 
     Raises:
@@ -76,7 +82,7 @@ class FeatureEmbedding(nn.Module):
         self.init = init
         self.ignore_widths = ignore_widths
         self.num_slots = sum(shape.num_slots for shape in self.shapes)
-        self.num_values = sum(shape.has_value for shape in self.shapes)
+        self.num_values = sum(shape.value_columns for shape in self.shapes)
         self.sparse_gradient = False
         """Whether tables get sparse gradients; set by whoever owns the table's optimizer."""
 
@@ -99,6 +105,7 @@ class FeatureEmbedding(nn.Module):
                 )
         # Most data have one id per field and one width; then a lookup is all there is to do.
         self._plain = len(self._widths) == 1 and self.num_slots == self.num_fields
+        self._lay_out_values()
         self.reset_parameters()
 
     def _lay_out(self, fields: list[int]) -> tuple[Tensor, int]:
@@ -115,12 +122,44 @@ class FeatureEmbedding(nn.Module):
         slots = [first_row[field] for field in fields for _ in range(self.shapes[field].num_slots)]
         return torch.tensor(slots, dtype=torch.int64), num_rows
 
+    def _lay_out_values(self) -> None:
+        """Find the columns of values that scale vectors, and those that move them; by their number.
+
+        Fields with equally many are moved together, by one product.
+        """
+        self._scaled_fields: list[int] = []
+        self._scaling_columns: list[int] = []
+        moved: dict[int, tuple[list[int], list[int], list[int]]] = {}
+        column = num_directions = 0
+        for field, shape in enumerate(self.shapes):
+            count = shape.num_values
+            if shape.has_value:
+                self._scaled_fields.append(field)
+                self._scaling_columns.append(column)
+            elif count:
+                fields, columns, rows = moved.setdefault(count, ([], [], []))
+                fields.append(field)
+                columns.extend(range(column, column + count))
+                rows.extend(range(num_directions, num_directions + count))
+                num_directions += count
+            column += shape.value_columns
+        self.directions: nn.Parameter | None = None
+        """``(V', D)``, one for each value that moves a vector; None without any."""
+        if num_directions:
+            self.directions = nn.Parameter(torch.empty(num_directions, self.embedding_dim))
+        self._moving_counts = sorted(moved)
+        for count, indices in moved.items():
+            for name, index in zip(_MOVING, indices, strict=True):
+                self.register_buffer(f"{name}_{count}", torch.tensor(index), persistent=False)
+
     def reset_parameters(self) -> None:
-        """Draw new tables and projections."""
+        """Draw new tables, projections and directions."""
         for table in self.tables:
             EMBEDDING_INITS[self.init](table.data)
         for projection in self.projections:
             nn.init.normal_(projection, std=projection.shape[1] ** -0.5)
+        if self.directions is not None:
+            nn.init.normal_(self.directions, std=1e-2)
 
     @property
     def num_rows(self) -> int:
@@ -141,12 +180,25 @@ class FeatureEmbedding(nn.Module):
             vectors = self._look_up(0, ids)
         else:
             vectors = torch.cat(self._vectors_by_field(ids), dim=1)
-        if values is not None and self.num_values:
+        if values is None or not self.num_values:
+            return vectors
+        values = values.to(vectors.dtype)
+        if self._scaled_fields:
             scale = vectors.new_ones(ids.shape[0], self.num_fields)
-            scale[:, [f for f, shape in enumerate(self.shapes) if shape.has_value]] = values.to(
-                scale.dtype
-            )
+            scale[:, self._scaled_fields] = values[:, self._scaling_columns]
             vectors = vectors * scale.unsqueeze(2)
+        return self._move(vectors, values)
+
+    def _move(self, vectors: Tensor, values: Tensor) -> Tensor:
+        """Move vectors that nobody else holds along the directions of their values."""
+        for count in self._moving_counts:
+            fields, columns, rows = (getattr(self, f"{name}_{count}") for name in _MOVING)
+            assert self.directions is not None
+            amounts = values.index_select(1, columns).unflatten(1, (-1, count))  # (B, n, count)
+            directions = self.directions.index_select(0, rows).unflatten(0, (-1, count))
+            moves = torch.bmm(amounts.transpose(0, 1), directions).transpose(0, 1)  # (B, n, D)
+            # Every field is there once, so that the order of additions is fixed on any device.
+            vectors = vectors.index_add_(1, fields, moves.to(vectors.dtype))
         return vectors
 
     def _check(self, ids: Tensor, values: Tensor | None) -> None:

@@ -16,6 +16,9 @@ NUM_RESERVED_IDS = 2
 MAX_SLOTS = 200_000
 """Most id columns of all fields together, 20,000 fields of 10 slots: a row takes 800 KB."""
 
+MAX_VALUE_COLUMNS = 200_000
+"""Most columns of values of all fields together."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FieldShape:
@@ -26,11 +29,13 @@ class FieldShape:
         num_slots: id columns of the field in ``ids``; more than one means multi-valued, and the
             vectors of the slots that are not ``MISSING_ID`` are averaged.
         has_value: whether a column of ``values`` scales the field's vector.
+        num_values: columns of ``values`` that move the field's vector, each along a direction that
+            is learned; for numbers beside an id, as a count beside its bucket.
         shares_with: index of an earlier field whose table rows this field uses.
         width: length of the field's own table rows, projected to the model's D; ``None`` for D.
 
     Raises:
-        ValueError: if a size is not positive.
+        ValueError: if a size is not positive, or options exclude each other.
     """
 
     cardinality: int
@@ -38,6 +43,7 @@ class FieldShape:
     has_value: bool = False
     shares_with: int | None = None
     width: int | None = None
+    num_values: int = 0
 
     def __post_init__(self) -> None:
         if self.cardinality < 1:
@@ -48,6 +54,22 @@ class FieldShape:
             raise ValueError("a multi-valued field cannot carry a value")
         if self.width is not None and self.width < 1:
             raise ValueError(f"width must be at least 1, got {self.width}")
+        if self.num_values < 0:
+            raise ValueError(f"num_values must not be negative, got {self.num_values}")
+        if self.has_value and self.num_values:
+            raise ValueError(
+                "a field with has_value, whose value scales its vector, cannot have num_values, "
+                f"which move it, got {self.num_values}"
+            )
+
+    @property
+    def value_columns(self) -> int:
+        """Number of the field's columns in ``values``."""
+        return 1 if self.has_value else self.num_values
+
+    def to_mapping(self) -> dict[str, int | bool | None]:
+        """Return it as plain data; ``num_values`` only where there are some, as in older files."""
+        return {key: value for key, value in vars(self).items() if key != "num_values" or value}
 
 
 Cardinalities = Sequence[int | FieldShape]
@@ -58,8 +80,8 @@ def field_shapes(cardinalities: Cardinalities) -> tuple[FieldShape, ...]:
     """Return every field as a `FieldShape`.
 
     Raises:
-        ValueError: if there is no field, there are too many slots, or a shared table is not an
-            earlier field's.
+        ValueError: if there is no field, there are too many slots or values, or a shared table is
+            not an earlier field's.
     """
     shapes = tuple(
         entry if isinstance(entry, FieldShape) else FieldShape(cardinality=int(entry))
@@ -70,6 +92,11 @@ def field_shapes(cardinalities: Cardinalities) -> tuple[FieldShape, ...]:
     num_slots = sum(shape.num_slots for shape in shapes)
     if num_slots > MAX_SLOTS:
         raise ValueError(f"fields must have at most {MAX_SLOTS:,} slots together, got {num_slots}")
+    num_values = sum(shape.value_columns for shape in shapes)
+    if num_values > MAX_VALUE_COLUMNS:
+        raise ValueError(
+            f"fields must have at most {MAX_VALUE_COLUMNS:,} values together, got {num_values}"
+        )
     for index, shape in enumerate(shapes):
         if shape.shares_with is None:
             continue

@@ -1,5 +1,7 @@
 """FeatureEmbedding against its definition, written the slow way."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -53,6 +55,102 @@ def test_equals_the_definition_written_out(embedding, rows):
             torch.stack(last).mean(0),
         ]
         torch.testing.assert_close(vectors, torch.stack(expected))
+
+
+MOVED = [
+    FieldShape(cardinality=5, num_values=2),
+    FieldShape(cardinality=2, has_value=True),
+    FieldShape(cardinality=6, num_slots=3, num_values=1),
+    4,
+    FieldShape(cardinality=5, shares_with=0, num_values=3),
+    FieldShape(cardinality=9, width=2, num_values=2),
+    FieldShape(cardinality=2, has_value=True, width=2),
+]
+
+
+@pytest.fixture
+def moved() -> tuple[FeatureEmbedding, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    embedding = FeatureEmbedding(MOVED, 4).double()
+    limits = [shape.cardinality for shape in embedding.shapes for _ in range(shape.num_slots)]
+    ids = torch.stack([torch.randint(0, limit, (7,)) for limit in limits], dim=1)
+    return embedding, ids, torch.randn(7, 10, dtype=torch.float64)
+
+
+def test_numbers_beside_an_id_move_its_vector(moved):
+    embedding, ids, values = moved
+    still = [dataclasses.replace(s, num_values=0) for s in embedding.shapes]
+    unmoved = FeatureEmbedding(still, 4).double()
+    unmoved.load_state_dict({k: v for k, v in embedding.state_dict().items() if "dir" not in k})
+    expected = unmoved(ids, values[:, [2, 9]]).detach()
+    columns_and_directions = [
+        (0, [(0, 0), (1, 1)]),
+        (2, [(3, 2)]),
+        (4, [(4, 3), (5, 4), (6, 5)]),
+        (5, [(7, 6), (8, 7)]),
+    ]
+    for row in range(len(ids)):
+        for field, pairs in columns_and_directions:
+            for column, direction in pairs:
+                expected[row, field] += values[row, column] * embedding.directions[direction]
+    torch.testing.assert_close(embedding(ids, values), expected, rtol=1e-12, atol=1e-12)
+    assert embedding.num_values == 10
+    assert tuple(embedding.directions.shape) == (8, 4)
+
+
+def test_changing_a_number_changes_the_vector_of_its_field_only(moved):
+    embedding, ids, values = moved
+    before = embedding(ids, values)
+    for column, field in enumerate([0, 0, 1, 2, 4, 4, 4, 5, 5, 6]):
+        other = values.clone()
+        other[3, column] += 1
+        changed = (embedding(ids, other) != before).any(dim=2)
+        assert changed.nonzero().tolist() == [[3, field]]
+
+
+def test_gradients_of_moved_vectors_are_those_of_finite_differences(moved):
+    embedding, ids, values = moved
+    weights = [*embedding.tables, *embedding.projections, embedding.directions]
+
+    def vectors(*_: torch.Tensor) -> torch.Tensor:
+        return embedding(ids, values)
+
+    assert torch.autograd.gradcheck(vectors, weights)
+
+
+def test_directions_are_no_table(moved):
+    embedding, _, _ = moved
+    assert embedding.num_rows == sum(map(len, embedding.tables)) == 28
+    assert not any(table is embedding.directions for table in tables_of(embedding))
+
+
+def test_directions_exist_only_for_values_and_are_drawn_last():
+    torch.manual_seed(0)
+    plain = FeatureEmbedding(FIELDS, 4)
+    assert "directions" not in plain.state_dict()
+    torch.manual_seed(0)
+    fields = [FieldShape(cardinality=5, num_values=1), *FIELDS[1:]]
+    moving = FeatureEmbedding(fields, 4).state_dict()
+    assert moving.pop("directions").shape == (1, 4)
+    assert all(torch.equal(moving[name], table) for name, table in plain.state_dict().items())
+
+
+def test_moved_vectors_can_be_exported_compiled_and_made_without_numbers(moved):
+    embedding, ids, values = moved
+    rows = {0: torch.export.Dim("rows", min=2, max=10_000)}
+    exported = torch.export.export(embedding, (ids[:5], values[:5]), dynamic_shapes=(rows, rows))
+    torch.testing.assert_close(exported.module()(ids, values), embedding(ids, values))
+    compiled = torch.compile(embedding, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(ids, values), embedding(ids, values))
+    assert embedding(ids[:0], values[:0]).shape == (0, 7, 4)
+    assert embedding.to("meta")(ids.to("meta"), values.to("meta")).shape == (7, 7, 4)
+
+
+def test_moved_vectors_keep_their_type_under_autocast():
+    embedding = FeatureEmbedding([FieldShape(cardinality=3, num_values=2)], 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        vectors = embedding(torch.tensor([[1]]), torch.ones(1, 2))
+    assert vectors.dtype == torch.float32
 
 
 def test_changing_one_field_changes_its_vector_only(embedding, rows):
@@ -125,6 +223,14 @@ def test_wrong_shapes_are_errors(ids, values, message):
         embedding(torch.zeros(ids, dtype=torch.int64), given)
 
 
+@pytest.mark.parametrize("given", [None, (3, 2), (2, 4)])
+def test_a_column_for_each_value_must_be_there(given):
+    fields = [FieldShape(cardinality=2, num_values=3), FieldShape(cardinality=2, has_value=True)]
+    values = None if given is None else torch.ones(given)
+    with pytest.raises(ValueError, match=r"values must have shape \(3, 4\), got (None|\()"):
+        FeatureEmbedding(fields, 4)(torch.zeros(3, 2, dtype=torch.int64), values)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -143,6 +249,18 @@ def test_wrong_shapes_are_errors(ids, values, message):
         (
             lambda: FieldShape(cardinality=3, num_slots=2, has_value=True),
             "a multi-valued field cannot carry a value",
+        ),
+        (
+            lambda: FieldShape(cardinality=3, num_values=-1),
+            "num_values must not be negative, got -1",
+        ),
+        (
+            lambda: FieldShape(cardinality=3, has_value=True, num_values=2),
+            "has_value, whose value scales its vector, cannot have num_values, which move it, got",
+        ),
+        (
+            lambda: FeatureEmbedding([3, FieldShape(cardinality=3, num_values=10**12)], 4),
+            "fields must have at most 200,000 values together, got 1000000000000",
         ),
     ],
 )

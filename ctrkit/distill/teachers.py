@@ -17,7 +17,6 @@ from torch import nn
 
 from ctrkit import __version__
 from ctrkit.models import MODELS, CTRModel
-from ctrkit.options import to_mapping
 from ctrkit.training import Examples, blocks_of, check_inputs, eval_mode, joined, score_stream
 
 CALLABLE_ROWS = 4096
@@ -122,7 +121,7 @@ def fingerprint_of(teacher: Teacher) -> str | None:
     digest = hashlib.sha256(__version__.encode())
     for model in models:
         fields = [
-            entry if isinstance(entry, int) else to_mapping(entry) for entry in model.cardinalities
+            entry if isinstance(entry, int) else entry.to_mapping() for entry in model.cardinalities
         ]
         described = (type(model).__qualname__, model.options(), fields)
         digest.update(repr(described).encode())

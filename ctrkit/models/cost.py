@@ -115,7 +115,7 @@ def _some_rows(model: CTRModel, num_rows: int) -> tuple[Tensor, Tensor | None]:
     """Return ids and values that the model takes, on its device."""
     some = next(model.parameters())
     num_slots = sum(shape.num_slots for shape in model.shapes)
-    num_values = sum(shape.has_value for shape in model.shapes)
+    num_values = sum(shape.value_columns for shape in model.shapes)
     ids = torch.zeros(num_rows, num_slots, dtype=torch.int64, device=some.device)
     values = torch.zeros(num_rows, num_values, device=some.device, dtype=some.dtype)
     return ids, values if num_values else None

@@ -206,7 +206,7 @@ def versions() -> dict[str, str]:
 
 def _shape_to_json(entry: int | FieldShape) -> Any:
     """Return a field's shape as plain data: a number if that suffices."""
-    return vars(entry) if isinstance(entry, FieldShape) else int(entry)
+    return entry.to_mapping() if isinstance(entry, FieldShape) else int(entry)
 
 
 def _shape_from_json(entry: Any) -> int | FieldShape:
