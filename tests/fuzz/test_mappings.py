@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mutation import VALUES
 
 from ctrkit.data import PrepareConfig, Schema
-from ctrkit.data.schemas.schema import KINDS, Field
+from ctrkit.data.schemas.field import KINDS, Field
 from ctrkit.distill import DistillConfig
 from ctrkit.models import MODELS, model_options
 from ctrkit.models.catalog import blueprint

@@ -2,8 +2,7 @@
 
 from ctrkit.data.schemas.avazu import AVAZU
 from ctrkit.data.schemas.criteo import CRITEO
-from ctrkit.data.schemas.names import unique_names
-from ctrkit.data.schemas.schema import (
+from ctrkit.data.schemas.field import (
     CATEGORICAL,
     DEFAULT_SEPARATOR,
     DROPPED,
@@ -13,5 +12,6 @@ from ctrkit.data.schemas.schema import (
     TIMESTAMP,
     Field,
     ModelField,
-    Schema,
 )
+from ctrkit.data.schemas.names import unique_names
+from ctrkit.data.schemas.schema import Schema

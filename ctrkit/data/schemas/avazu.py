@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ctrkit.data.schemas.schema import CATEGORICAL, DROPPED, TIMESTAMP, Field, Schema
+from ctrkit.data.schemas.field import CATEGORICAL, DROPPED, TIMESTAMP, Field
+from ctrkit.data.schemas.schema import Schema
 
 _CATEGORIES = (
     *("C1", "banner_pos", "site_id", "site_domain", "site_category"),

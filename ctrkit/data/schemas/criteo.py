@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ctrkit.data.schemas.schema import CATEGORICAL, INTEGER, Field, Schema
+from ctrkit.data.schemas.field import CATEGORICAL, INTEGER, Field
+from ctrkit.data.schemas.schema import Schema
 
 CRITEO = Schema(
     fields=(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ctrkit.data import Encoder, Field, Schema, built_in_schema, infer_schema
-from ctrkit.data.schemas.schema import KINDS
+from ctrkit.data.schemas.field import KINDS
 
 EVERYTHING = Schema(
     [
