@@ -1,7 +1,7 @@
 """Raw logs into encoded rows: `prepare` and `load`, `Schema`, and the `Encoder` of new rows."""
 
 from ctrkit.data.columns import mix
-from ctrkit.data.encoding import VOCABULARY_FOLDER, Encoder, entry_of, needed_columns, read_rows
+from ctrkit.data.encoding import ENCODER_FOLDERS, Encoder, entry_of, needed_columns, read_rows
 from ctrkit.data.preparing import PrepareConfig, Progress, ReadConfig, prepare
 from ctrkit.data.reading import (
     SKIPPED_FILE,

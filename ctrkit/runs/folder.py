@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ctrkit.data import VOCABULARY_FOLDER
+from ctrkit.data import ENCODER_FOLDERS
 from ctrkit.files import final_name, load_json, part_of, remove_left_overs
 from ctrkit.options import shown
 from ctrkit.training import remove_unfinished, unfinished
@@ -55,7 +55,7 @@ def is_finished(folder: Path) -> bool:
 
 def remove_remains(folder: Path) -> None:
     """Remove left-overs of a killed run that no run resumes from."""
-    for part in (folder, folder / VOCABULARY_FOLDER, folder / CHECKPOINTS):
+    for part in (folder, *(folder / name for name in (*ENCODER_FOLDERS, CHECKPOINTS))):
         remove_left_overs(part)
     if is_finished(folder):  # and was killed before it could remove them
         remove_unfinished(folder / CHECKPOINTS)

@@ -7,28 +7,35 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from ctrkit import __version__
+from ctrkit.data.columns import Keys
+from ctrkit.data.encoding.buckets import number_table
+from ctrkit.data.encoding.click_count_files import remove_other_click_counts, save_click_counts
+from ctrkit.data.encoding.click_history import (
+    HISTORY_VALUES,
+    ClickCounts,
+    ClickHistory,
+    history_keys,
+)
+from ctrkit.data.encoding.columns import check_columns
+from ctrkit.data.encoding.crosses import category_cells
+from ctrkit.data.encoding.encoder_files import read_encoder_parts
 from ctrkit.data.encoding.needs import (
     hash_buckets,
     needed_columns,
     needs_statistics,
     needs_vocabulary,
 )
-from ctrkit.data.encoding.statistics import Statistics, log1p_of
+from ctrkit.data.encoding.schema_file import COMBINED_VERSION, FORMAT_VERSION, SCHEMA_FILE
+from ctrkit.data.encoding.statistics import Statistics
 from ctrkit.data.encoding.vocabulary import Vocabulary, bucket_ids
-from ctrkit.data.encoding.vocabulary_files import (
-    VOCABULARY_FOLDER,
-    file_names,
-    read_vocabulary,
-    remove_others,
-    save_vocabularies,
-)
+from ctrkit.data.encoding.vocabulary_files import remove_others, save_vocabularies
 from ctrkit.data.reading import (
     Block,
     Cells,
@@ -40,16 +47,9 @@ from ctrkit.data.reading import (
 )
 from ctrkit.data.schemas import NUMERIC, ModelField, Schema
 from ctrkit.fields import MISSING_ID, NUM_RESERVED_IDS, RARE_ID, FieldShape
-from ctrkit.files import load_json, part_of, save_json
-from ctrkit.options import MAX_LISTED, check_choice, printable, shortened, shown, suggest
+from ctrkit.files import save_json
+from ctrkit.options import check_choice
 from ctrkit.rows import Labels, Rows, concatenate
-
-T = TypeVar("T")
-
-FORMAT_VERSION = 1
-"""Of ``schema.json``; grows when the same log would be encoded otherwise."""
-
-SCHEMA_FILE = "schema.json"
 
 LABEL_MODES = ("auto", "require", "ignore")
 """Labels where the rows have them; always, or an error; never."""
@@ -63,10 +63,12 @@ class Encoder:
     Args:
         schema: the columns.
         vocabularies: by the name of the field that owns them; none for hashed fields.
-        statistics: of the fields that are standardised, by name.
+        statistics: of the numeric fields that are standardised or bucketed, by name.
+        crosses: rows and clicks of the combinations of each cross, frequent ones first, by name.
+        histories: by the name of the field or cross.
 
     Raises:
-        ValueError: if the vocabulary or the statistics of a field are missing.
+        ValueError: if the vocabulary, the statistics or the history of a field are missing.
 
     Example:
         >>> from ctrkit.data import Field, Schema
@@ -85,71 +87,120 @@ class Encoder:
         schema: Schema,
         vocabularies: Mapping[str, Vocabulary],
         statistics: Mapping[str, Statistics] | None = None,
+        crosses: Mapping[str, ClickCounts] | None = None,
+        histories: Mapping[str, ClickHistory] | None = None,
     ) -> None:
         self.schema = schema
         self.vocabularies = dict(vocabularies)
         self.statistics = dict(statistics or {})
+        self.crosses = dict(crosses or {})
+        self.histories = dict(histories or {})
         self._fields = schema.model_fields
+        self._position = {field.name: index for index, field in enumerate(self._fields)}
         for field in self._fields:
             if needs_vocabulary(schema, field) and field.owner not in self.vocabularies:
                 raise ValueError(f"vocabularies must hold one for field {field.owner}")
             if needs_statistics(field) and field.name not in self.statistics:
                 raise ValueError(f"statistics must hold those of field {field.name}")
+        for name in schema.crosses:
+            if name not in self.crosses and schema.cross_hash_buckets is None:
+                raise ValueError(f"crosses must hold the combinations of {name}")
+        for name in schema.history:
+            if name not in self.histories:
+                raise ValueError(f"histories must hold that of field {name}")
 
     def __repr__(self) -> str:
-        return f"Encoder({len(self._fields)} fields, {self.num_ids} ids)"
+        return f"Encoder({len(self.field_names)} fields, {self.num_ids} ids)"
 
     @functools.cached_property
     def field_names(self) -> tuple[str, ...]:
-        """Names of the fields that the model sees, in order."""
-        return tuple(field.name for field in self._fields)
+        """Names of the fields that the model sees, in order; crosses are the last."""
+        return (*(field.name for field in self._fields), *self.schema.crosses)
 
     @functools.cached_property
     def cardinalities(self) -> tuple[int | FieldShape, ...]:
         """What a model must know of each field; a plain number if that suffices."""
-        position = {field.name: index for index, field in enumerate(self._fields)}
-        found: list[int | FieldShape] = []
-        for field in self._fields:
-            owner = self.schema.field(field.owner) if field.part is None else field.source
-            shape = FieldShape(
-                cardinality=self._cardinality(field),
-                num_slots=field.source.num_slots,
-                has_value=field.source.kind == NUMERIC,
-                shares_with=None if field.owner == field.name else position[field.owner],
-                width=owner.width,
-            )
-            plain = shape == FieldShape(cardinality=shape.cardinality)
-            found.append(shape.cardinality if plain else shape)
-        return tuple(found)
+        found = [self._shape(field) for field in self._fields]
+        found += [
+            FieldShape(cardinality=self._cross_cardinality(name), num_values=self._num_values(name))
+            for name in self.schema.crosses
+        ]
+        return tuple(
+            shape.cardinality if shape == FieldShape(cardinality=shape.cardinality) else shape
+            for shape in found
+        )
+
+    def _shape(self, field: ModelField) -> FieldShape:
+        owner = self.schema.field(field.owner) if field.part is None else field.source
+        scales = field.source.kind == NUMERIC and field.source.buckets is None
+        return FieldShape(
+            cardinality=self._cardinality(field),
+            num_slots=field.source.num_slots,
+            has_value=scales,
+            num_values=0 if scales else self._num_values(field.name),
+            shares_with=None if field.owner == field.name else self._position[field.owner],
+            width=owner.width,
+        )
 
     @functools.cached_property
     def num_ids(self) -> int:
         """Number of ids of all fields, shared ones counted once."""
-        return sum(self._cardinality(f) for f in self._fields if f.owner == f.name)
+        return sum(self._cardinality(f) for f in self._fields if f.owner == f.name) + sum(
+            map(self._cross_cardinality, self.schema.crosses)
+        )
 
     @functools.cached_property
     def slot_limits(self) -> npt.NDArray[np.int32]:
         """``(S,)`` number of ids that each column of ids can hold."""
         limits = [[self._cardinality(f)] * f.source.num_slots for f in self._fields]
+        limits += [[self._cross_cardinality(name)] for name in self.schema.crosses]
         return np.array([limit for group in limits for limit in group], dtype=np.int32)
 
     @functools.cached_property
     def slot_names(self) -> tuple[str, ...]:
         """``(S,)`` name of the field that each column of ids belongs to."""
-        return tuple(f.name for f in self._fields for _ in range(f.source.num_slots))
+        slots = (f.name for f in self._fields for _ in range(f.source.num_slots))
+        return (*slots, *self.schema.crosses)
 
     @functools.cached_property
     def num_values(self) -> int:
-        """Number V of fields kept as numbers."""
-        return sum(field.source.kind == NUMERIC for field in self._fields)
+        """Number V of values of a row: numbers, and those of history."""
+        return sum(map(self._num_values, self.field_names))
+
+    @functools.cached_property
+    def history_columns(self) -> dict[str, slice]:
+        """The columns of values of each field with a history, by its name."""
+        ends = np.cumsum([self._num_values(name) for name in self.field_names]).tolist()
+        return {
+            name: slice(end - HISTORY_VALUES, end)
+            for name, end in zip(self.field_names, ends, strict=True)
+            if name in self.schema.history
+        }
+
+    def _num_values(self, name: str) -> int:
+        is_number = name in self._position and self._field(name).source.kind == NUMERIC
+        return is_number + HISTORY_VALUES * (name in self.schema.history)
+
+    def _field(self, name: str) -> ModelField:
+        return self._fields[self._position[name]]
 
     def _cardinality(self, field: ModelField) -> int:
         if field.source.kind == NUMERIC:
-            return RARE_ID + 1
+            if field.source.buckets is None:
+                return RARE_ID + 1
+            return NUM_RESERVED_IDS + 1 + len(self.statistics[field.name].cuts)
         buckets = hash_buckets(self.schema, field)
         if buckets is not None:
             return buckets + NUM_RESERVED_IDS
         return self.vocabularies[field.owner].cardinality
+
+    def _cross_cardinality(self, name: str) -> int:
+        buckets = self.schema.cross_hash_buckets
+        return NUM_RESERVED_IDS + (self._num_frequent(name) if buckets is None else buckets)
+
+    def _num_frequent(self, name: str) -> int:
+        """Return the number of combinations of a cross that have an id of their own."""
+        return int(np.count_nonzero(self.crosses[name].rows >= self.schema.cross_min_count))
 
     def encode(self, frame: pd.DataFrame, *, label: str = "auto") -> Rows:
         """Return the rows of a frame.
@@ -189,7 +240,10 @@ class Encoder:
         self, cells: Sequence[Cells], num_rows: int, labels: Labels | None = None
     ) -> Rows:
         """Return the rows that cells (see `ctrkit.data.reading.cells_of`) make up."""
-        tables = [self._table(*pair) for pair in zip(self._fields, cells, strict=True)]
+        by_name = dict(zip(self._position, cells, strict=True))
+        for name in self.schema.crosses:
+            by_name[name] = category_cells(name, by_name, self.statistics)
+        tables = [self._table(name, by_name) for name in self.field_names]
         ids = np.empty((num_rows, sum(t.shape[1] for t, _ in tables)), dtype=np.int32)
         num_values = self.num_values
         values = np.empty((num_rows, num_values), dtype=np.float32) if num_values else None
@@ -197,51 +251,79 @@ class Encoder:
         for start in range(0, num_rows, _GATHER_ROWS):
             rows = slice(start, start + _GATHER_ROWS)
             slot = value = 0
-            for cell, (table, numbers) in zip(cells, tables, strict=True):
+            for cell, (table, numbers) in zip(by_name.values(), tables, strict=True):
                 codes = cell.codes[rows]
                 if table.shape[1] == 1:
                     ids[rows, slot] = table[:, 0].take(codes)
                 else:
                     ids[rows, slot : slot + table.shape[1]] = table[codes]
                 slot += table.shape[1]
-                if numbers is not None and values is not None:
-                    values[rows, value] = numbers.take(codes)
-                    value += 1
+                if values is not None:
+                    for column in numbers:
+                        values[rows, value] = column.take(codes)
+                        value += 1
         return Rows(ids, labels, values)
 
     def _table(
-        self, field: ModelField, cells: Cells
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32] | None]:
-        """Return the ids ``(cells, K)`` and the values ``(cells,)`` of the distinct cells."""
+        self, name: str, by_name: Mapping[str, Cells]
+    ) -> tuple[npt.NDArray[np.int32], list[npt.NDArray[np.float32]]]:
+        """Return the ids ``(cells, K)`` and columns of values ``(cells,)`` of distinct cells."""
+        cells = by_name[name]
+        values: list[npt.NDArray[np.float32]] = []
         if isinstance(cells, NumberCells):
-            missing = np.isnan(cells.numbers)
-            ids = np.where(missing, MISSING_ID, RARE_ID).astype(np.int32)
-            known = np.where(missing, 0.0, cells.numbers)
-            is_standard = needs_statistics(field)
-            transform = self.statistics[field.name].standardised if is_standard else log1p_of
-            return ids[:, None], np.where(missing, 1.0, transform(known)).astype(np.float32)
+            ids, numbers = number_table(
+                self._field(name).source, cells.numbers, self.statistics.get(name)
+            )
+            values.append(numbers)
+        elif name in self._position:
+            ids = self._category_ids(self._field(name), cells.keys)
+        else:
+            ids = self._cross_ids(name, cells.keys)
+        if name in self.histories:
+            history = self.histories[name]
+            keys = history_keys(category_cells(name, by_name, self.statistics).keys)
+            values += list(history.values(history.click_counts.counts_of(keys)).T)
+        if isinstance(cells, NumberCells) or cells.slots is None:
+            return ids[:, None], values
+        padded = np.append(ids, np.int32(MISSING_ID))  # NO_TOKEN is -1, the last
+        return padded[cells.slots], values
+
+    def _category_ids(self, field: ModelField, keys: Keys) -> npt.NDArray[np.int32]:
         buckets = hash_buckets(self.schema, field)
         if buckets is not None:
-            ids = bucket_ids(cells.keys, buckets)
-        else:
-            ids = self.vocabularies[field.owner].lookup(cells.keys)
-        if cells.slots is None:
-            return ids[:, None], None
-        padded = np.append(ids, np.int32(MISSING_ID))  # NO_TOKEN is -1, the last
-        return padded[cells.slots], None
+            return bucket_ids(keys, buckets)
+        return self.vocabularies[field.owner].lookup(keys)
+
+    def _cross_ids(self, name: str, keys: Keys) -> npt.NDArray[np.int32]:
+        if self.schema.cross_hash_buckets is not None:
+            return bucket_ids(keys, self.schema.cross_hash_buckets)
+        at = self.crosses[name].positions(keys)
+        is_frequent = (at >= 0) & (at < self._num_frequent(name))
+        return np.where(is_frequent, at + NUM_RESERVED_IDS, RARE_ID).astype(np.int32)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return everything but the vocabularies as plain data."""
+        histories = {name: history.to_mapping() for name, history in self.histories.items()}
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": self.format_version,
             "ctrkit_version": __version__,
             "schema": self.schema.to_mapping(),
             "vocabulary_sizes": {name: len(v) for name, v in self.vocabularies.items()},
-            "statistics": {
-                name: {"mean": s.mean, "deviation": s.deviation}
-                for name, s in self.statistics.items()
-            },
+            "statistics": {name: s.to_mapping() for name, s in self.statistics.items()},
+            **({"histories": histories} if histories else {}),
         }
+
+    @property
+    def format_version(self) -> int:
+        """Version of the files that `save` writes: the first that can hold the schema."""
+        has_buckets = any(field.source.buckets is not None for field in self._fields)
+        is_combined = self.schema.crosses or self.schema.history or has_buckets
+        return COMBINED_VERSION if is_combined else FORMAT_VERSION
+
+    @functools.cached_property
+    def click_counts(self) -> dict[str, ClickCounts]:
+        """Those of crosses and histories, by the name of the field; of a cross, both are one."""
+        return {**{n: h.click_counts for n, h in self.histories.items()}, **self.crosses}
 
     @property
     def fingerprint(self) -> str:
@@ -252,10 +334,12 @@ class Encoder:
         for name in sorted(self.vocabularies):
             tokens = self.vocabularies[name].tokens
             digest.update(tokens.keys.astype("<u8").tobytes() + tokens.long_bytes.tobytes())
+        for name in sorted(self.click_counts):
+            digest.update(name.encode() + self.click_counts[name].array().tobytes())
         return digest.hexdigest()
 
     def save(self, folder: str | Path, *, extra: Mapping[str, Any] | None = None) -> None:
-        """Write ``schema.json`` and ``vocabularies/`` into a folder, in place of a former encoder.
+        """Write the encoder into a folder, in place of a former one.
 
         Each file is whole or not there, ``schema.json`` is the last.
 
@@ -270,8 +354,11 @@ class Encoder:
         folder = Path(folder)
         sums = save_vocabularies(folder, self.schema, self.vocabularies)
         plain = {**self.to_mapping(), "vocabulary_crc32": sums, **(extra or {})}
+        if self.click_counts:
+            plain["click_counts"] = save_click_counts(folder, self.field_names, self.click_counts)
         save_json(folder / SCHEMA_FILE, plain)
         remove_others(folder, self.schema, self.vocabularies)
+        remove_other_click_counts(folder, self.field_names, self.click_counts)
 
     @classmethod
     def load(cls, folder: str | Path) -> Encoder:
@@ -281,111 +368,8 @@ class Encoder:
             FileNotFoundError: if a file is missing.
             ValueError: if a file is damaged or of another format version.
         """
-        folder = Path(folder)
-        plain = read_schema_file(folder)
-        check_version(plain, folder)
-        where = folder / SCHEMA_FILE
-        sizes = entry_of(plain, "vocabulary_sizes", where=where, kind=dict)
+        parts = read_encoder_parts(Path(folder))
         try:
-            schema = Schema.from_mapping(entry_of(plain, "schema", where=where, kind=dict))
-            names = file_names(schema)
-            for name in sizes:
-                if name not in names:
-                    check_choice("field", name, names)
-            paths = {name: part_of(folder, VOCABULARY_FOLDER, names[name]) for name in sizes}
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{where} is damaged: {error}") from error
-        vocabularies = {}
-        for name, path in paths.items():
-            crc32 = entry_of(plain, "vocabulary_crc32", name, where=where, kind=str)
-            vocabularies[name] = read_vocabulary(path, sizes[name], crc32)
-        try:
-            return cls(schema, vocabularies, _statistics(plain, where))
+            return cls(*parts)
         except ValueError as error:
-            raise ValueError(f"{where} is damaged: {error}") from error
-
-
-def _statistics(plain: Mapping[str, Any], where: Path) -> dict[str, Statistics]:
-    found = {}
-    for name in entry_of(plain, "statistics", where=where, kind=dict):
-        mean, deviation = (
-            entry_of(plain, "statistics", name, key, where=where, kind=float)
-            for key in ("mean", "deviation")
-        )
-        if deviation < 0:
-            raise ValueError(f"the deviation of {name} must not be negative, got {deviation}")
-        found[name] = Statistics(mean, deviation)
-    return found
-
-
-def check_columns(block: Block, needed: Sequence[str]) -> None:
-    """Raise ``ValueError`` unless the block has all the columns that are needed."""
-    check_header(block, needed)
-    there = set(block.columns)
-    for name in needed:
-        if name not in there:
-            close = suggest(name, block.columns)
-            known = shortened(", ".join(block.columns[:8]), MAX_LISTED)
-            known += ", ..." if len(block.columns) > 8 else ""
-            hint = close if "did you mean" in close else f"; the columns are {known}"
-            raise ValueError(f"{block.source}: column {shown(name)} is missing{hint}")
-
-
-def check_header(block: Block, known: Sequence[str]) -> None:
-    """Raise ``ValueError`` if the first line of a text names no column that is known.
-
-    The file then has another format, and the line is a row, which no message should show.
-    """
-    if block.unit == "line" and not set(known) & set(block.columns):
-        begin = shortened(", ".join(known[:8]), MAX_LISTED) + ", ..." * (len(known) > 8)
-        raise ValueError(
-            f"{block.source}: the first line must name the columns, {begin}, and names none of "
-            "them; does the file have a header, and the separator of the schema?"
-        )
-
-
-def read_schema_file(folder: Path) -> dict[str, Any]:
-    """Return the content of ``schema.json``.
-
-    Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if it is damaged.
-    """
-    path = part_of(folder, SCHEMA_FILE)
-    try:
-        plain = load_json(path)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{folder} holds no {SCHEMA_FILE}: it is not prepared data, or incomplete"
-        ) from error
-    if "format_version" not in plain:
-        raise ValueError(f"{path} is damaged: it must hold a format_version")
-    return plain
-
-
-def entry_of(plain: Any, *keys: str, where: Path, kind: type[T]) -> T:
-    """Return the entry under nested keys in the content of a file.
-
-    Raises:
-        ValueError: if a key is missing or the value is of another type, naming the file.
-    """
-    path = ".".join(map(printable, keys))  # one may be a name out of the file
-    found = plain
-    for key in keys:
-        if not isinstance(found, Mapping) or key not in found:
-            raise ValueError(f"{where} is damaged: it must hold {path}")
-        found = found[key]
-    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
-        raise ValueError(f"{where} is damaged: {path} must be {kind.__name__}, got {shown(found)}")
-    return found
-
-
-def check_version(plain: Mapping[str, Any], folder: Path) -> None:
-    """Raise ``ValueError`` unless the content of ``schema.json`` can be understood."""
-    version = plain["format_version"]
-    if version != FORMAT_VERSION:
-        raise ValueError(
-            f"{folder / SCHEMA_FILE} must have format_version {FORMAT_VERSION}, "
-            f"got {shown(version)}; prepare the log again, or use the ctrkit that wrote it "
-            f"({printable(plain.get('ctrkit_version', 'unknown'))})"
-        )
+            raise ValueError(f"{Path(folder, SCHEMA_FILE)} is damaged: {error}") from error

@@ -17,7 +17,8 @@ def needs_vocabulary(schema: Schema, field: ModelField) -> bool:
 
 def needs_statistics(field: ModelField) -> bool:
     """Return whether the field's values depend on the training rows."""
-    return field.source.kind == NUMERIC and field.source.transform in (None, "standard")
+    number = field.source
+    return number.kind == NUMERIC and (number.transform != "log1p" or number.buckets is not None)
 
 
 def needed_columns(schema: Schema) -> tuple[str, ...]:

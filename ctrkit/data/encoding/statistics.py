@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,10 +36,26 @@ class Statistics:
     Args:
         mean: of the training rows.
         deviation: their standard deviation; 0.0 for a constant, every number of which is 0.
+        cuts: what divides the buckets of a number that has some, ascending.
+
+    Raises:
+        ValueError: if the deviation is negative or the cuts do not ascend.
     """
 
     mean: float
     deviation: float
+    cuts: Numbers = field(default_factory=lambda: np.empty(0), compare=False)
+
+    def __post_init__(self) -> None:
+        if self.deviation < 0:
+            raise ValueError(f"the deviation must not be negative, got {self.deviation}")
+        if not (np.isfinite(self.cuts).all() and (np.diff(self.cuts) > 0).all()):
+            raise ValueError("the cuts of buckets must be finite and ascend")
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the statistics as plain data."""
+        cuts = {"cuts": self.cuts.tolist()} if len(self.cuts) else {}
+        return {"mean": self.mean, "deviation": self.deviation, **cuts}
 
     def standardised(self, numbers: Numbers) -> Numbers:
         """Return (v - mean) / deviation of finite numbers, clipped to `LARGEST_DEVIATIONS`."""

@@ -132,6 +132,7 @@ MAX_KEYS_AT_ONCE = 1 << 21
 """Keys that `count_keys` holds in memory; with more, it goes over the counts several times."""
 
 Counted = tuple[Keys, npt.NDArray[np.int64]]
+"""Keys ``(T,)`` and how often each occurs, ``(T,)``; or several counts of each, ``(T, C)``."""
 
 
 def count_keys(
@@ -148,7 +149,7 @@ def count_keys(
     Args:
         pieces: returns all the keys, with their counts, piece by piece; is called repeatedly.
         num_keys: total length of the pieces.
-        min_count: least count that is kept.
+        min_count: least count that is kept, of several the first.
         keys_at_once: how many keys may be held in memory.
     """
     num_parts = -(-num_keys // keys_at_once) or 1
@@ -157,19 +158,27 @@ def count_keys(
 
 
 def _count_part(pieces: Iterator[Counted], part: int, num_parts: int, min_count: int) -> Counted:
-    found_keys = [np.empty(0, dtype=np.uint64)]
-    found_counts = [np.empty(0, dtype=np.int64)]
+    found_keys: list[Keys] = []
+    found_counts: list[npt.NDArray[np.int64]] = []
     for keys, counts in pieces:
-        chosen = (counts > 0) & (keys != MISSING_KEY)
+        chosen = (_first(counts) > 0) & (keys != MISSING_KEY)
         if num_parts > 1:
             chosen &= mix(keys) % np.uint64(num_parts) == part
         found_keys.append(keys[chosen])
         found_counts.append(counts[chosen])
+    if not found_keys:
+        return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
     codes, keys = pd.factorize(np.concatenate(found_keys))
-    totals = np.zeros(len(keys), dtype=np.int64)
-    np.add.at(totals, codes, np.concatenate(found_counts))
-    frequent = totals >= min_count
+    counts = np.concatenate(found_counts)
+    totals = np.zeros((len(keys), *counts.shape[1:]), dtype=np.int64)
+    np.add.at(totals, codes, counts)
+    frequent = _first(totals) >= min_count
     return keys[frequent], totals[frequent]
+
+
+def _first(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the first count of every key."""
+    return counts if counts.ndim == 1 else counts[:, 0]
 
 
 def by_frequency(tokens: Tokens, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:

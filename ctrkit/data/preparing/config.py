@@ -51,6 +51,16 @@ class PrepareConfig(ReadConfig):
     min_count: int | None = option(
         None, "rarer categories share one id; a field's own wins (default: the schema's)"
     )
+    history: str | None = option(
+        None,
+        "fields that get count and click rate in training: auto, none, or names with commas, "
+        "user,item,user+item (default: the schema's)",
+    )
+    crosses: str | None = option(
+        None,
+        "combinations as one more field: auto, none, or names with commas, user+item "
+        "(default: the schema's)",
+    )
     time_column: str | None = option(None, "column of split 'time' (default: the timestamp)")
     force: bool = option(False, "replace an existing folder")
     check_space: bool = option(True, "refuse jobs that would not fit in memory or on disk")

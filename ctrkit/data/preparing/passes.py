@@ -28,7 +28,9 @@ from ctrkit.data.encoding import (
     Vocabulary,
     by_frequency,
     count_keys,
+    fit_cuts,
     fit_statistics,
+    log1p_of,
     needed_columns,
     needs_statistics,
     needs_vocabulary,
@@ -38,6 +40,9 @@ from ctrkit.data.reading import Block, Cells, NumberCells, TokenCells, cells_of,
 from ctrkit.data.schemas import Field, Schema
 from ctrkit.data.storing import PARTS, Stored, spill
 from ctrkit.rows import Rows
+
+OwnHistory = Callable[["CountedBlock", Encoder, npt.NDArray[np.float32]], None]
+"""Takes a block, the encoder and the values of the block's rows, and changes these in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +202,7 @@ def fit_field(blocks: Sequence[CountedBlock], schema: Schema, name: str) -> Voca
     stored = [counted.block.fields[index] for counted in blocks for index in members]
     first = schema.model_fields[members[0]]
     if needs_statistics(first):
-        return fit_statistics(lambda: _pieces(stored))
+        return _fit_numbers(stored, first.source)
     return _fit_vocabulary(stored, schema.threshold(first.source.name))
 
 
@@ -206,6 +211,17 @@ def _pieces(stored: Sequence[StoredCells]) -> Iterator[tuple[Any, npt.NDArray[np
     for cells in stored:
         if cells.counts is not None:
             yield cells.distinct.read(), cells.counts.read()
+
+
+def _fit_numbers(stored: Sequence[StoredCells], number: Field) -> Statistics:
+    def transformed() -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
+        for numbers, counts in _pieces(stored):
+            yield log1p_of(numbers) if number.transform == "log1p" else numbers, counts
+
+    found = fit_statistics(transformed)
+    if number.buckets is None:
+        return found
+    return dataclasses.replace(found, cuts=fit_cuts(_pieces(stored), number.buckets))
 
 
 def _fit_vocabulary(stored: Sequence[StoredCells], min_count: int) -> Vocabulary:
@@ -246,11 +262,22 @@ def _long_texts(
     return np.concatenate(positions), np.cumsum(np.concatenate(lengths)), np.concatenate(texts)
 
 
-def encode_block(counted: CountedBlock, encoder: Encoder) -> list[Rows]:
-    """Return the rows of a block, encoded, one `Rows` per part."""
+def encode_block(
+    counted: CountedBlock, encoder: Encoder, own: OwnHistory | None = None
+) -> list[Rows]:
+    """Return the rows of a block, encoded, one `Rows` per part.
+
+    Args:
+        counted: the block.
+        encoder: the encoder.
+        own: changes the history of the training rows so that none sees its own click; None for an
+            encoder without histories.
+    """
     block = counted.block
     cells = [stored.read() for stored in block.fields]
     rows = encoder.encode_cells(cells, block.num_rows, block.labels.read())
+    if rows.values is not None and own is not None:
+        own(counted, encoder, rows.values)
     parts = counted.parts.read()
     if max(counted.rows) == block.num_rows:
         return [rows if count else rows[:0] for count in counted.rows]

@@ -29,6 +29,8 @@ from ctrkit.data.encoding import (
     needs_vocabulary,
     read_schema_file,
 )
+from ctrkit.data.preparing.choosing import choose_combined, with_combined
+from ctrkit.data.preparing.combining import fit_combined, set_history_out_of_fold
 from ctrkit.data.preparing.config import PrepareConfig, Progress
 from ctrkit.data.preparing.passes import (
     CountedBlock,
@@ -129,6 +131,7 @@ def prepare(
     )
     if config.min_count is not None:
         resolved = dataclasses.replace(resolved, min_count=config.min_count)
+    resolved = with_combined(resolved, config)
     job = _Preparation(Plan(config, resolved, sources), progress or (lambda _: None))
     if out is None:
         folder = TemporaryFolder(Path(tempfile.mkdtemp(prefix="ctrkit-")))
@@ -164,10 +167,11 @@ class _Preparation:
                 with skipped:
                     blocks = self._read(workers, spill, time_field, skipped)
                 counted = self._count(workers, spill, blocks)
-                encoder = self._fit(workers, counted)
+                encoder, chosen = self._fit(workers, spill, counted)
                 sums = self._write(workers, folder, counted, encoder)
             shutil.rmtree(spill)
-            encoder.save(folder, extra={"prepared": self._info(counted, sums, skipped)})
+            info = {**self._info(counted, sums, skipped), **chosen}
+            encoder.save(folder, extra={"prepared": info})
             del encoder  # or its vocabularies would be there twice
         return load(out, check=False)
 
@@ -302,7 +306,15 @@ class _Preparation:
 
         return list(workers.in_order(tasks()))
 
-    def _fit(self, workers: Workers, counted: Sequence[CountedBlock]) -> Encoder:
+    def _fit(
+        self, workers: Workers, spill: Path, counted: Sequence[CountedBlock]
+    ) -> tuple[Encoder, dict[str, Any]]:
+        """Return the encoder, and what was chosen for it, for ``schema.json``."""
+        plain = self._fit_columns(workers, counted)
+        schema, chosen = choose_combined(self.plan.schema, plain, counted)
+        return fit_combined(workers, schema, plain, counted, spill), chosen
+
+    def _fit_columns(self, workers: Workers, counted: Sequence[CountedBlock]) -> Encoder:
         names = [
             field.name
             for field in self.plan.schema.model_fields
@@ -319,7 +331,8 @@ class _Preparation:
             else:
                 statistics[names[number]] = fitted
             self.progress(Progress("count", num_rows, (number + 1) / len(names)))
-        return Encoder(self.plan.schema, vocabularies, statistics)
+        schema = dataclasses.replace(self.plan.schema, crosses=(), history=())
+        return Encoder(schema, vocabularies, statistics)
 
     def _write(
         self, workers: Workers, folder: Path, counted: Sequence[CountedBlock], encoder: Encoder
@@ -332,7 +345,8 @@ class _Preparation:
                 stack.enter_context(PartWriter(folder / part, rows, encoder))
                 for part, rows in zip(PARTS, totals, strict=True)
             ]
-            tasks = (functools.partial(encode_block, block, encoder) for block in counted)
+            own = set_history_out_of_fold if encoder.histories else None
+            tasks = (functools.partial(encode_block, block, encoder, own) for block in counted)
             for parts in workers.in_order(tasks):
                 for writer, rows in zip(writers, parts, strict=True):
                     writer.write(rows)

@@ -1,6 +1,7 @@
 """Schemas: what the columns of a log are; those of the known logs."""
 
 from ctrkit.data.schemas.avazu import AVAZU
+from ctrkit.data.schemas.combined import AUTO, NONE, has_one_category, parts_of
 from ctrkit.data.schemas.criteo import CRITEO
 from ctrkit.data.schemas.field import (
     CATEGORICAL,

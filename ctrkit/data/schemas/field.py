@@ -25,7 +25,7 @@ TIME_PARTS = ("weekday", "hour")
 _OPTIONS_OF_KIND: dict[str, frozenset[str]] = {
     CATEGORICAL: frozenset({"min_count", "hash_buckets", "shares_with", "width"}),
     INTEGER: frozenset({"min_count", "width"}),
-    NUMERIC: frozenset({"transform", "width"}),
+    NUMERIC: frozenset({"transform", "buckets", "width"}),
     TIMESTAMP: frozenset({"time_format", "min_count", "width"}),
     MULTIVALUED: frozenset(
         {"separator", "max_slots", "min_count", "hash_buckets", "shares_with", "width"}
@@ -38,6 +38,7 @@ TIME_FORMATS = ("iso", "epoch")
 DEFAULT_SEPARATOR = "|"
 DEFAULT_MAX_SLOTS = 10
 LARGEST_MAX_SLOTS = 1_000
+MOST_BUCKETS = 10_000
 
 MAX_HASH_BUCKETS = int(np.iinfo(np.int32).max) - NUM_RESERVED_IDS
 
@@ -59,6 +60,9 @@ class Field:
         width: length of the field's vectors; None for the model's.
         transform: of a numeric field: ``"standard"`` (less the training mean, over the training
             standard deviation) or ``"log1p"``, sign(v) log(1 + abs(v)). None for "standard".
+        buckets: of a numeric field: the number is also put into at most so many buckets of the
+            training rows, which are the field's categories; the number, transformed and then
+            standardised, moves the vector of its bucket. None for a value without buckets.
         time_format: ``"iso"``, ``"epoch"`` (seconds since 1970) or a ``strptime`` pattern; None
             for "iso". A dropped column with a time format can still cut a split by time.
         separator: between the categories of a multi-valued cell; None for ``"|"``.
@@ -84,6 +88,7 @@ class Field:
     shares_with: str | None = option(None, "earlier field whose vocabulary and vectors it uses")
     width: int | None = option(None, "length of the field's own vectors")
     transform: str | None = option(None, "of a number", choices=TRANSFORMS)
+    buckets: int | None = option(None, "number of buckets of a number")
     time_format: str | None = option(None, "iso, epoch, or a strptime pattern")
     separator: str | None = option(None, "between the categories of one cell")
     max_slots: int | None = option(None, "categories kept of one cell")
@@ -104,7 +109,7 @@ class Field:
             if name not in allowed:
                 takes = ", ".join(sorted(allowed)) or "no option"
                 raise ValueError(f"a {self.kind} field has no {name}; it takes {takes}")
-        sizes = ("min_count", "hash_buckets", "width", "max_slots")
+        sizes = ("min_count", "hash_buckets", "width", "max_slots", "buckets")
         check_positive(**{name: given[name] for name in sizes if name in given})
         if self.transform is not None:
             check_choice("transform", self.transform, TRANSFORMS)
@@ -117,6 +122,8 @@ class Field:
                 f"hash_buckets must be at most {MAX_HASH_BUCKETS}, so that ids fit int32, "
                 f"got {self.hash_buckets}"
             )
+        if self.buckets is not None and not 2 <= self.buckets <= MOST_BUCKETS:
+            raise ValueError(f"buckets must lie in 2 ... {MOST_BUCKETS}, got {self.buckets}")
         if self.max_slots is not None and self.max_slots > LARGEST_MAX_SLOTS:
             raise ValueError(f"max_slots must be at most {LARGEST_MAX_SLOTS}, got {self.max_slots}")
         if self.separator == "":

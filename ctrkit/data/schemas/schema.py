@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ctrkit.data.schemas.combined import AUTO, CROSS_SIGN, NONE, check_combined
 from ctrkit.data.schemas.field import (
     CATEGORICAL,
     DROPPED,
@@ -37,6 +38,12 @@ class Schema:
         min_count: threshold of the fields without their own.
         columns: order of the columns in files without header; empty for the label, then the
             fields.
+        crosses: combinations of the model's fields that are one more field, ``"user+item"``;
+            ``["auto"]`` to choose them from the training rows, ``["none"]`` for none.
+        history: fields or combinations to which rows and click rate in training are given as
+            values; a combination is a cross too. ``["auto"]`` for all that gain by it.
+        cross_min_count: combinations seen less often in training share one id.
+        cross_hash_buckets: spread combinations over this many ids by a hash instead.
 
     Raises:
         ValueError: if names repeat, a shared field is not there, or a setting is wrong.
@@ -65,11 +72,29 @@ class Schema:
     quote: str = option('"', "character around cells; empty where quotes mean nothing")
     min_count: int = option(1, "rarer categories share one id")
     columns: tuple[str, ...] = option((), "order of the columns of files without header")
+    crosses: tuple[str, ...] = option((), "combinations of fields as one more field, user+item")
+    history: tuple[str, ...] = option((), "fields that get count and click rate in training")
+    cross_min_count: int = option(2, "rarer combinations share one id")
+    cross_hash_buckets: int | None = option(None, "number of ids that combinations are hashed to")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", tuple(self.fields))
         object.__setattr__(self, "columns", tuple(self.columns))
-        check_positive(min_count=self.min_count)
+        object.__setattr__(self, "history", tuple(self.history))
+        object.__setattr__(self, "crosses", tuple(self.crosses))
+        columns = {field.name for field in self.fields}
+        implied = [name for name in self.history if CROSS_SIGN in name and name not in columns]
+        if implied and self.crosses in (AUTO, NONE):
+            raise ValueError(
+                f"crosses must name {shown(implied[0])}, of which history is wanted, "
+                f"got {self.crosses[0]!r}"
+            )
+        object.__setattr__(self, "crosses", tuple(dict.fromkeys([*self.crosses, *implied])))
+        check_positive(
+            min_count=self.min_count,
+            cross_min_count=self.cross_min_count,
+            cross_hash_buckets=self.cross_hash_buckets,
+        )
         for name, value, sizes in (
             ("separator", self.separator, (1,)),
             ("quote", self.quote, (0, 1)),
@@ -80,6 +105,14 @@ class Schema:
             raise ValueError(f"quote and separator must differ, got {self.quote!r} for both")
         self._check_sizes()
         self._check_names()
+        for name in ("crosses", "history"):
+            check_combined(
+                name,
+                getattr(self, name),
+                label=self.label,
+                columns=self.fields,
+                fields=self.model_fields,
+            )
 
     def _check_sizes(self) -> None:
         check_num_columns(len(self.fields), "fields")
@@ -168,9 +201,14 @@ class Schema:
     def to_mapping(self) -> dict[str, Any]:
         """Return the schema as plain data."""
         settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)[1:]}
-        settings["columns"] = list(self.columns)
-        if not self.columns:
-            del settings["columns"]
+        for name in ("columns", "crosses", "history"):
+            settings[name] = list(settings[name])
+            if not settings[name]:
+                del settings[name]
+        if not self.crosses:
+            del settings["cross_min_count"]
+        if self.cross_hash_buckets is None:
+            del settings["cross_hash_buckets"]
         return settings | {"fields": {field.name: field.to_mapping() for field in self.fields}}
 
     @classmethod
@@ -197,6 +235,9 @@ class Schema:
                     f"{where}, field {shortened(name)}: the name is the key, remove 'name'"
                 )
             fields.append(from_mapping(Field, {"name": name, **given}, where=here))
+        for name in ("crosses", "history"):
+            if isinstance(settings.get(name), str):  # "auto" or "none"
+                settings[name] = (settings[name],)
         return from_mapping(cls, {"fields": tuple(fields), **settings}, where=where)
 
     def to_toml(self) -> str:

@@ -23,9 +23,10 @@ from ctrkit.files import (
 )
 from ctrkit.options import shown
 
-_OUR_FOLDERS = re.compile(r"vocabularies|train|valid|test|teachers|teachers/[0-9a-f]+")
+_OUR_FOLDERS = re.compile(r"vocabularies|click_counts|train|valid|test|teachers|teachers/[0-9a-f]+")
 _OUR_FILES = re.compile(
     r"schema\.json|skipped\.tsv|vocabularies/\d{3,}_.*\.txt"
+    r"|click_counts/\d{3,}_.*\.npy"
     r"|(train|valid|test)/(ids|labels|values)\.npy"
     r"|(teachers/[0-9a-f]+/)?((train|valid)\.npy|logits\.json)"
 )

@@ -274,7 +274,10 @@ def change(*keys, to=None):
     [
         (damage_nothing, "holds no schema.json: it is not prepared data, or incomplete"),
         (damage_json, r"schema.json is damaged"),
-        (damage_version, "schema.json must have format_version 1, got 99; prepare the log again"),
+        (
+            damage_version,
+            "must have format_version 1 or 2, got 99; prepare the log again",
+        ),
         (damage_vocabulary, "003_age.txt does not exist, the folder is incomplete"),
         (damage_size, "003_age.txt must hold 2 categories, got 1"),
         (
@@ -295,7 +298,7 @@ def change(*keys, to=None):
         ),
         (
             change("statistics", "price", "deviation", to=-1.0),
-            "the deviation of price must not be negative, got -1.0",
+            "statistics of price: the deviation must not be negative, got -1.0",
         ),
         (change("vocabulary_sizes", "age"), "schema.json is damaged: vocabularies must hold one f"),
         (

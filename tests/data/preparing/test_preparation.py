@@ -352,7 +352,7 @@ def test_another_format_version_needs_force(log, tmp_path):
     path = out / "schema.json"
     edit_json(path, format_version=0)
     with pytest.raises(
-        FileExistsError, match=r"must have format_version 1, got 0; .* or replace it"
+        FileExistsError, match=r"must have format_version 1 or 2, got 0; .* or replace it"
     ):
         prepare(log, out=out, format="criteo")
     assert len(prepare(log, out=out, format="criteo", force=True).train) == 1200

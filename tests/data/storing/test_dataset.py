@@ -181,7 +181,7 @@ def forget_rows(folder):
         (shorten, r"ids.npy must have shape \(20, 2\) as schema.json says, got \(19, 2\)"),
         (widen, r"ids.npy must have shape \(20, 2\) as schema.json says, got \(20, 4\)"),
         (drop_values, "train must hold 1 columns of values, got 0"),
-        (other_version, "must have format_version 1, got 0"),
+        (other_version, "must have format_version 1 or 2, got 0"),
     ],
 )
 def test_a_damaged_folder_is_refused(prepared, damage, message):
