@@ -46,6 +46,11 @@ class CTRModel(nn.Module):
     are the same for all. One that needs more than the vectors, a weight per id for example,
     overrides `logits` instead, with as many `FeatureEmbedding` as it likes.
 
+    A linear part may stand beside any model, a weight per id (and per value)::
+
+        forward(ids, values) = logits(ids, values)
+                               + sum(weight[ids[f], f] for f in fields) + bias       linear=True
+
     Every keyword of a model's constructor can be read as an attribute of the same name, unless the
     model has something else by that name, and `options` gives them all.
 
@@ -53,6 +58,8 @@ class CTRModel(nn.Module):
         cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.
         embedding_dim: length D of a field vector; None for a model without `embedding`.
         embedding_init: name of the table's initialisation, see `FeatureEmbedding`.
+        linear: whether a linear part is added: `weights`, zero at first, and `bias`. None, for a
+            model that leaves it open, is False, and recorded as that.
 
     Shape:
         ids: ``(B, S)`` int32 or int64, S == F unless a field is multi-valued
@@ -82,6 +89,7 @@ class CTRModel(nn.Module):
         *,
         embedding_dim: int | None = 16,
         embedding_init: str = "normal_1e-2",
+        linear: bool | None = False,
     ) -> None:
         checked_model(type(self))
         super().__init__()
@@ -92,6 +100,14 @@ class CTRModel(nn.Module):
             raise TypeError(f"{type(self).__name__} has no embedding_dim, so it must define logits")
         if embedding_dim is not None:
             self.embedding = FeatureEmbedding(self.shapes, embedding_dim, init=embedding_init)
+        if linear is None:
+            self._choose(linear=False)
+        # Not told by `weights`: a model of the caller's own may call something else so.
+        self._has_linear = bool(linear)
+        if linear:
+            weights = FeatureEmbedding(self.shapes, 1, init="zeros", ignore_widths=True)
+            self.add_module("weights", weights)
+            self.register_parameter("bias", nn.Parameter(torch.zeros(())))
 
     @property
     def num_fields(self) -> int:
@@ -103,7 +119,10 @@ class CTRModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has logits of its own, see logits()")
 
     def logits(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
-        """Return the logits ``(B,)`` of ids and values; override it for more than `interact`."""
+        """Return the logits ``(B,)`` of ids and values, without those of the linear part.
+
+        Override it for more than `interact`; to score rows, call the model.
+        """
         return self.interact(self.embedding(ids, values))
 
     def penalty(self) -> Tensor | None:
@@ -116,8 +135,15 @@ class CTRModel(nn.Module):
         return loss if penalty is None else loss + penalty
 
     def forward(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
-        """Return logits ``(B,)``."""
-        return self.logits(ids, values)
+        """Return logits ``(B,)``, with those of the linear part."""
+        logits = self.logits(ids, values)
+        return logits + self._linear_logits(ids, values) if self._has_linear else logits
+
+    def _linear_logits(self, ids: Tensor, values: Tensor | None) -> Tensor:
+        weights, bias = self.weights, self.bias
+        assert isinstance(weights, FeatureEmbedding)
+        assert isinstance(bias, Tensor)
+        return weights(ids, values).sum((1, 2)) + bias  # type: ignore[no-any-return]
 
     def predict(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
         """Return click probabilities ``(B,)``, ``sigmoid(forward(ids, values))``."""
