@@ -139,3 +139,6 @@ class AutoIntPlus(CTRModel):
             self.attention(vectors).flatten(1)
         ) + self.mlp_output(self.mlp(vectors.flatten(1)))
         return logits.squeeze(1)
+
+    def _output_layers(self) -> list[nn.Linear]:
+        return [self.attention_output, self.mlp_output]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from ctrkit.embedding import FeatureEmbedding
 from ctrkit.fields import Cardinalities, field_shapes
-from ctrkit.options import shown
+from ctrkit.options import check_positive, shown
 
 
 class Batch(NamedTuple):
@@ -155,6 +156,64 @@ class CTRModel(nn.Module):
         logits = to_float32(logits)
         loss = functional.binary_cross_entropy_with_logits(logits, batch.labels.to(logits))
         return self.with_penalty(loss)
+
+    @property
+    def can_scale(self) -> bool:
+        """Whether `rescale_output` can scale: there are layers that end in the logit."""
+        return bool(self._output_layers())
+
+    @property
+    def can_shift(self) -> bool:
+        """Whether `rescale_output` can shift: such a layer, or the linear part, has a bias."""
+        return self._output_bias() is not None
+
+    @torch.no_grad()
+    def rescale_output(self, scale: float, shift: float) -> None:
+        """Change the last weights such that ``logits`` become ``scale * logits + shift``.
+
+        The linear part is not scaled: its weights are zero at the start. Its bias takes the shift
+        where no layer has one. A model whose logit does not end in a layer ``self.output`` of one
+        column overrides this, or can only be shifted.
+
+        Raises:
+            ValueError: if the model cannot scale or shift, `scale` is not positive or a number is
+                not finite.
+        """
+        check_positive(scale=scale)
+        if not math.isfinite(shift):
+            raise ValueError(f"shift must be finite, got {shift}")
+        layers, bias = self._output_layers(), self._output_bias()
+        if scale != 1 and not layers:
+            raise ValueError(
+                f"{type(self).__name__} has no layer `output` of one column to scale, got {scale}"
+            )
+        if shift != 0 and bias is None:
+            raise ValueError(
+                f"{type(self).__name__} has no bias to shift, got {shift}; with linear=True it has"
+            )
+        for layer in layers:
+            for weights in layer.parameters():
+                weights.mul_(scale)
+        if bias is not None:
+            bias.add_(shift)
+
+    def _output_layers(self) -> list[nn.Linear]:
+        """Return the layers whose outputs ``(B, 1)``, added up, are the logits without linear part.
+
+        Models with others than ``self.output`` override it.
+        """
+        output = getattr(self, "output", None)
+        if isinstance(output, nn.Linear) and output.out_features == 1:
+            return [output]
+        return []
+
+    def _output_bias(self) -> nn.Parameter | None:
+        """Return a bias that is added to every logit once, None if there is none."""
+        biases = [layer.bias for layer in self._output_layers() if layer.bias is not None]
+        if self._has_linear:
+            assert isinstance(self.bias, nn.Parameter)
+            biases.append(self.bias)
+        return biases[0] if biases else None
 
     def options(self) -> dict[str, Any]:
         """Return the keywords that build this model again: ``type(m)(m.cardinalities, **...)``."""

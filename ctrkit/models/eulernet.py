@@ -255,6 +255,10 @@ class EulerNet(CTRModel):
         parts = (self.output.weight @ state.flatten(2).flatten(0, 1)).view(2, vectors.shape[0])
         return parts.sum(0) + 2 * self.output.bias
 
+    def rescale_output(self, scale: float, shift: float) -> None:
+        """Change the output layer such that ``logits`` become ``scale * logits + shift``."""
+        super().rescale_output(scale, shift / 2)  # the bias counts twice
+
     def penalty(self) -> Tensor | None:
         """Return ``reg_weight * sum ||p||_2`` over mu, the layers and the output, or None."""
         if self.reg_weight == 0:

@@ -100,3 +100,7 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
             linear + self.cin_output(self.cin(vectors)) + self.mlp_output(self.mlp(inputs))
         )
         return logits.squeeze(1)
+
+    def _output_layers(self) -> list[nn.Linear]:
+        layers = (self.linear, self.cin_output, self.mlp_output)
+        return [layer for layer in layers if layer is not None]
