@@ -13,13 +13,14 @@ from ctrkit.machine import on_huge_pages
 from ctrkit.options import check_choice, check_positive
 
 EMBEDDING_INITS: dict[str, Callable[[Tensor], Tensor]] = {
+    "zeros": nn.init.zeros_,
     "normal_1e-4": lambda table: nn.init.normal_(table, std=1e-4),
     "normal_1e-2": lambda table: nn.init.normal_(table, std=1e-2),
     "xavier_normal": nn.init.xavier_normal_,
     "xavier_uniform": nn.init.xavier_uniform_,
 }
-"""Initialisations of a table by name: FuxiCTR's, a common middle way, and RecBole's (Glorot over
-the whole table, so that its scale shrinks with the number of rows)."""
+"""Initialisations of a table by name: a linear part's, FuxiCTR's, a common middle way, and
+RecBole's (Glorot over the whole table, so that its scale shrinks with the number of rows)."""
 
 _MOVING = ("moved_fields", "moving_columns", "moving_directions")
 """Buffers of fields, columns of values and rows of directions, for each number of values."""
@@ -46,7 +47,8 @@ class FeatureEmbedding(nn.Module):
     Args:
         cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.
         embedding_dim: length D of a field vector.
-        init: name of the tables' initialisation, a key of `EMBEDDING_INITS`.
+        init: name of the tables' initialisation, a key of `EMBEDDING_INITS`. Directions start at
+            ``zeros`` with it, else like ``normal_1e-2``.
         ignore_widths: give every field rows of length D, whatever `FieldShape.width` says. A weight
             per id needs it, ``FeatureEmbedding(cardinalities, 1, ignore_widths=True)``.
 
@@ -159,7 +161,8 @@ class FeatureEmbedding(nn.Module):
         for projection in self.projections:
             nn.init.normal_(projection, std=projection.shape[1] ** -0.5)
         if self.directions is not None:
-            nn.init.normal_(self.directions, std=1e-2)
+            init = self.init if self.init == "zeros" else "normal_1e-2"
+            EMBEDDING_INITS[init](self.directions)
 
     @property
     def num_rows(self) -> int:

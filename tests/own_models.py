@@ -1,4 +1,4 @@
-"""Models of a user's own, which ctrkit does not know: two tables, and one without vectors."""
+"""Models of a user's own, which ctrkit does not know, with one table or two, or no vectors."""
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,36 @@ class FM(CTRModel):
 
     def interact(self, vectors: Tensor) -> Tensor:
         return 0.5 * (vectors.sum(1).square() - vectors.square().sum(1)).sum(1)
+
+
+class Wide(CTRModel):
+    """A linear map of the vectors beside the linear part that `CTRModel` offers.
+
+    Args:
+        cardinalities: number of distinct ids of each field.
+        embedding_dim: length of a vector.
+        embedding_init: start of the vectors.
+        linear: whether there is a weight for each id and value.
+    """
+
+    def __init__(
+        self,
+        cardinalities: Cardinalities,
+        *,
+        embedding_dim: int = 4,
+        embedding_init: str = "normal_1e-2",
+        linear: bool = True,
+    ) -> None:
+        super().__init__(
+            cardinalities,
+            embedding_dim=embedding_dim,
+            embedding_init=embedding_init,
+            linear=linear,
+        )
+        self.final = nn.Linear(self.num_fields * embedding_dim, 1, bias=False)
+
+    def interact(self, vectors: Tensor) -> Tensor:
+        return self.final(vectors.flatten(1)).squeeze(1)
 
 
 class LR(CTRModel):

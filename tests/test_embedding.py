@@ -199,12 +199,20 @@ def test_sparse_gradient_equals_the_dense_one(rows):
     torch.testing.assert_close(embedding.tables[0].grad.to_dense(), dense)
 
 
-@pytest.mark.parametrize("init", EMBEDDING_INITS)
+@pytest.mark.parametrize("init", sorted(EMBEDDING_INITS.keys() - {"zeros"}))
 def test_every_initialisation_fills_the_table(init):
     torch.manual_seed(0)
-    table = FeatureEmbedding([50, 50], 8, init=init).tables[0]
+    fields = [50, FieldShape(cardinality=50, num_values=90)]
+    embedding = FeatureEmbedding(fields, 8, init=init)
+    table = embedding.tables[0]
     assert 0 < table.std() < 1
     assert torch.isfinite(table).all()
+    assert 0.009 < embedding.directions.std() < 0.011
+
+
+def test_zeros_stand_for_weights_without_influence():
+    embedding = FeatureEmbedding([FieldShape(cardinality=5, num_values=2)], 1, init="zeros")
+    assert [name for name, weights in embedding.named_parameters() if weights.any()] == []
 
 
 @pytest.mark.parametrize(

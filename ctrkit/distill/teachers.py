@@ -123,7 +123,9 @@ def fingerprint_of(teacher: Teacher) -> str | None:
         fields = [
             entry if isinstance(entry, int) else entry.to_mapping() for entry in model.cardinalities
         ]
-        described = (type(model).__qualname__, model.options(), fields)
+        # Without a linear part a model is described as it was before there was one.
+        options = {k: v for k, v in model.options().items() if k != "linear" or v is not False}
+        described = (type(model).__qualname__, options, fields)
         digest.update(repr(described).encode())
         if type(model) not in MODELS.values():
             named = getattr(model, "fingerprint", None)

@@ -76,6 +76,8 @@ class AutoIntPlus(CTRModel):
         batch_norm: whether the MLP's layers are normalised over the batch.
         activation: the MLP's activation, a key of `ACTIVATIONS`.
         embedding_init: start of the table, see `FeatureEmbedding`.
+        linear: whether a linear part is added to the logit, a weight for each id and value; None
+            for no.
 
     Shape:
         ids: ``(B, F)`` int32 or int64
@@ -104,8 +106,14 @@ class AutoIntPlus(CTRModel):
         batch_norm: bool = False,
         activation: str = "relu",
         embedding_init: str = "normal_1e-2",
+        linear: bool | None = None,
     ) -> None:
-        super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
+        super().__init__(
+            cardinalities,
+            embedding_dim=embedding_dim,
+            embedding_init=embedding_init,
+            linear=linear,
+        )
         check_positive(num_heads=num_heads, head_dim=head_dim)
         check_num_layers(num_layers=num_layers)
         output_dim = num_heads * head_dim
@@ -131,3 +139,6 @@ class AutoIntPlus(CTRModel):
             self.attention(vectors).flatten(1)
         ) + self.mlp_output(self.mlp(vectors.flatten(1)))
         return logits.squeeze(1)
+
+    def _output_layers(self) -> list[nn.Linear]:
+        return [self.attention_output, self.mlp_output]

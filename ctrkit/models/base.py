@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from ctrkit.embedding import FeatureEmbedding
 from ctrkit.fields import Cardinalities, field_shapes
-from ctrkit.options import shown
+from ctrkit.options import check_positive, shown
 
 
 class Batch(NamedTuple):
@@ -46,6 +47,11 @@ class CTRModel(nn.Module):
     are the same for all. One that needs more than the vectors, a weight per id for example,
     overrides `logits` instead, with as many `FeatureEmbedding` as it likes.
 
+    A linear part may stand beside any model, a weight per id (and per value)::
+
+        forward(ids, values) = logits(ids, values)
+                               + sum(weight[ids[f], f] for f in fields) + bias       linear=True
+
     Every keyword of a model's constructor can be read as an attribute of the same name, unless the
     model has something else by that name, and `options` gives them all.
 
@@ -53,6 +59,8 @@ class CTRModel(nn.Module):
         cardinalities: number of distinct ids of each field, in column order, or `FieldShape`.
         embedding_dim: length D of a field vector; None for a model without `embedding`.
         embedding_init: name of the table's initialisation, see `FeatureEmbedding`.
+        linear: whether a linear part is added: `weights`, zero at first, and `bias`. None, for a
+            model that leaves it open, is False, and recorded as that.
 
     Shape:
         ids: ``(B, S)`` int32 or int64, S == F unless a field is multi-valued
@@ -82,6 +90,7 @@ class CTRModel(nn.Module):
         *,
         embedding_dim: int | None = 16,
         embedding_init: str = "normal_1e-2",
+        linear: bool | None = False,
     ) -> None:
         checked_model(type(self))
         super().__init__()
@@ -92,6 +101,14 @@ class CTRModel(nn.Module):
             raise TypeError(f"{type(self).__name__} has no embedding_dim, so it must define logits")
         if embedding_dim is not None:
             self.embedding = FeatureEmbedding(self.shapes, embedding_dim, init=embedding_init)
+        if linear is None:
+            self._choose(linear=False)
+        # Not told by `weights`: a model of the caller's own may call something else so.
+        self._has_linear = bool(linear)
+        if linear:
+            weights = FeatureEmbedding(self.shapes, 1, init="zeros", ignore_widths=True)
+            self.add_module("weights", weights)
+            self.register_parameter("bias", nn.Parameter(torch.zeros(())))
 
     @property
     def num_fields(self) -> int:
@@ -103,7 +120,10 @@ class CTRModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has logits of its own, see logits()")
 
     def logits(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
-        """Return the logits ``(B,)`` of ids and values; override it for more than `interact`."""
+        """Return the logits ``(B,)`` of ids and values, without those of the linear part.
+
+        Override it for more than `interact`; to score rows, call the model.
+        """
         return self.interact(self.embedding(ids, values))
 
     def penalty(self) -> Tensor | None:
@@ -116,8 +136,15 @@ class CTRModel(nn.Module):
         return loss if penalty is None else loss + penalty
 
     def forward(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
-        """Return logits ``(B,)``."""
-        return self.logits(ids, values)
+        """Return logits ``(B,)``, with those of the linear part."""
+        logits = self.logits(ids, values)
+        return logits + self._linear_logits(ids, values) if self._has_linear else logits
+
+    def _linear_logits(self, ids: Tensor, values: Tensor | None) -> Tensor:
+        weights, bias = self.weights, self.bias
+        assert isinstance(weights, FeatureEmbedding)
+        assert isinstance(bias, Tensor)
+        return weights(ids, values).sum((1, 2)) + bias  # type: ignore[no-any-return]
 
     def predict(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
         """Return click probabilities ``(B,)``, ``sigmoid(forward(ids, values))``."""
@@ -129,6 +156,64 @@ class CTRModel(nn.Module):
         logits = to_float32(logits)
         loss = functional.binary_cross_entropy_with_logits(logits, batch.labels.to(logits))
         return self.with_penalty(loss)
+
+    @property
+    def can_scale(self) -> bool:
+        """Whether `rescale_output` can scale: there are layers that end in the logit."""
+        return bool(self._output_layers())
+
+    @property
+    def can_shift(self) -> bool:
+        """Whether `rescale_output` can shift: such a layer, or the linear part, has a bias."""
+        return self._output_bias() is not None
+
+    @torch.no_grad()
+    def rescale_output(self, scale: float, shift: float) -> None:
+        """Change the last weights such that ``logits`` become ``scale * logits + shift``.
+
+        The linear part is not scaled: its weights are zero at the start. Its bias takes the shift
+        where no layer has one. A model whose logit does not end in a layer ``self.output`` of one
+        column overrides this, or can only be shifted.
+
+        Raises:
+            ValueError: if the model cannot scale or shift, `scale` is not positive or a number is
+                not finite.
+        """
+        check_positive(scale=scale)
+        if not math.isfinite(shift):
+            raise ValueError(f"shift must be finite, got {shift}")
+        layers, bias = self._output_layers(), self._output_bias()
+        if scale != 1 and not layers:
+            raise ValueError(
+                f"{type(self).__name__} has no layer `output` of one column to scale, got {scale}"
+            )
+        if shift != 0 and bias is None:
+            raise ValueError(
+                f"{type(self).__name__} has no bias to shift, got {shift}; with linear=True it has"
+            )
+        for layer in layers:
+            for weights in layer.parameters():
+                weights.mul_(scale)
+        if bias is not None:
+            bias.add_(shift)
+
+    def _output_layers(self) -> list[nn.Linear]:
+        """Return the layers whose outputs ``(B, 1)``, added up, are the logits without linear part.
+
+        Models with others than ``self.output`` override it.
+        """
+        output = getattr(self, "output", None)
+        if isinstance(output, nn.Linear) and output.out_features == 1:
+            return [output]
+        return []
+
+    def _output_bias(self) -> nn.Parameter | None:
+        """Return a bias that is added to every logit once, None if there is none."""
+        biases = [layer.bias for layer in self._output_layers() if layer.bias is not None]
+        if self._has_linear:
+            assert isinstance(self.bias, nn.Parameter)
+            biases.append(self.bias)
+        return biases[0] if biases else None
 
     def options(self) -> dict[str, Any]:
         """Return the keywords that build this model again: ``type(m)(m.cardinalities, **...)``."""

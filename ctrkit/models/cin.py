@@ -108,6 +108,8 @@ class CIN(CTRModel):
         embedding_dim: length D of a field vector.
         num_maps: feature maps of each layer.
         embedding_init: start of the table, see `FeatureEmbedding`.
+        linear: whether a linear part is added to the logit, a weight for each id and value; None
+            for no.
 
     Shape:
         ids: ``(B, F)`` int32 or int64
@@ -129,8 +131,14 @@ class CIN(CTRModel):
         embedding_dim: int = 16,
         num_maps: Sequence[int] = (200, 200, 200),
         embedding_init: str = "normal_1e-2",
+        linear: bool | None = None,
     ) -> None:
-        super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
+        super().__init__(
+            cardinalities,
+            embedding_dim=embedding_dim,
+            embedding_init=embedding_init,
+            linear=linear,
+        )
         self.cin = CINLayers(self.num_fields, num_maps)
         self.output = nn.Linear(self.cin.output_dim, 1, bias=False)
         nn.init.xavier_normal_(self.output.weight)

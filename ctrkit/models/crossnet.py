@@ -66,6 +66,8 @@ class CrossNet(CTRModel):
         embedding_dim: length D of a field vector.
         num_layers: cross layers L; the highest degree is L + 1.
         embedding_init: start of the table, see `FeatureEmbedding`.
+        linear: whether a linear part is added to the logit, a weight for each id and value; None
+            for no.
 
     Shape:
         ids: ``(B, F)`` int32 or int64
@@ -88,8 +90,14 @@ class CrossNet(CTRModel):
         embedding_dim: int = 16,
         num_layers: int = 3,
         embedding_init: str = "normal_1e-2",
+        linear: bool | None = None,
     ) -> None:
-        super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
+        super().__init__(
+            cardinalities,
+            embedding_dim=embedding_dim,
+            embedding_init=embedding_init,
+            linear=linear,
+        )
         self.cross = CrossLayers(self.num_fields * embedding_dim, num_layers)
         self.output = nn.Linear(self.num_fields * embedding_dim, 1)
         nn.init.xavier_normal_(self.output.weight)

@@ -191,6 +191,8 @@ class DAGFM(CTRModel):
         interaction: what an edge does to a vector: inner, outer or kernel.
         depth: rounds of message passing; the highest degree is depth + 1.
         embedding_init: start of the table, see `FeatureEmbedding`.
+        linear: whether a linear part is added to the logit, a weight for each id and value; None
+            for no.
 
     Shape:
         ids: ``(B, F)`` int32 or int64
@@ -213,8 +215,14 @@ class DAGFM(CTRModel):
         interaction: str = "inner",
         depth: int = 3,
         embedding_init: str = "normal_1e-2",
+        linear: bool | None = None,
     ) -> None:
-        super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
+        super().__init__(
+            cardinalities,
+            embedding_dim=embedding_dim,
+            embedding_init=embedding_init,
+            linear=linear,
+        )
         self.propagation = DAGPropagation(
             self.num_fields, embedding_dim, interaction=interaction, depth=depth
         )
@@ -256,6 +264,8 @@ class DAGFMPlus(CTRModel):
         batch_norm: whether the MLP's layers are normalised over the batch.
         activation: the MLP's activation, a key of `ACTIVATIONS`.
         embedding_init: start of the table, see `FeatureEmbedding`.
+        linear: whether a linear part is added to the logit, a weight for each id and value; None
+            for no.
 
     Shape:
         ids: ``(B, F)`` int32 or int64
@@ -282,8 +292,14 @@ class DAGFMPlus(CTRModel):
         batch_norm: bool = False,
         activation: str = "relu",
         embedding_init: str = "normal_1e-2",
+        linear: bool | None = None,
     ) -> None:
-        super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
+        super().__init__(
+            cardinalities,
+            embedding_dim=embedding_dim,
+            embedding_init=embedding_init,
+            linear=linear,
+        )
         self.propagation = DAGPropagation(
             self.num_fields, embedding_dim, interaction=interaction, depth=depth
         )

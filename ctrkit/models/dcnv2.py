@@ -33,6 +33,8 @@ class DCNv2(CTRModel):
         batch_norm: whether the MLP's layers are normalised over the batch.
         activation: the MLP's activation, a key of `ACTIVATIONS`.
         embedding_init: start of the table, see `FeatureEmbedding`.
+        linear: whether a linear part is added to the logit, a weight for each id and value; None
+            for no.
 
     Shape:
         ids: ``(B, F)`` int32 or int64
@@ -58,8 +60,14 @@ class DCNv2(CTRModel):
         batch_norm: bool = False,
         activation: str = "relu",
         embedding_init: str = "normal_1e-2",
+        linear: bool | None = None,
     ) -> None:
-        super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
+        super().__init__(
+            cardinalities,
+            embedding_dim=embedding_dim,
+            embedding_init=embedding_init,
+            linear=linear,
+        )
         input_dim = self.num_fields * embedding_dim
         self.cross = CrossLayers(input_dim, num_layers)
         self.mlp = MLP(

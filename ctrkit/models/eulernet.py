@@ -176,10 +176,13 @@ class EulerNet(CTRModel):
         dropout_ex: share of modulus and phase entries dropped in the explicit part.
         dropout_im: share of entries dropped before the implicit part.
         layer_norm: whether each layer ends in a LayerNorm over D.
-        reg_weight: factor of the sum of the un-squared L2 norms of all parameters but the table.
+        reg_weight: factor of the sum of the un-squared L2 norms of the parameters of mu, layers and
+            output.
         implicit_init: start of the implicit weights: normal_0.01, normal_0.1 or xavier_uniform.
         order_init: start of orders where a layer changes the number of fields: softmax or pairs.
         embedding_init: start of the table, see `FeatureEmbedding`.
+        linear: whether a linear part is added to the logit, a weight for each id and value; None
+            for no.
 
     Shape:
         ids: ``(B, F)`` int32 or int64
@@ -207,8 +210,14 @@ class EulerNet(CTRModel):
         implicit_init: str = "normal_0.01",
         order_init: str = "softmax",
         embedding_init: str = "normal_1e-2",
+        linear: bool | None = None,
     ) -> None:
-        super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
+        super().__init__(
+            cardinalities,
+            embedding_dim=embedding_dim,
+            embedding_init=embedding_init,
+            linear=linear,
+        )
         check_fraction(dropout_ex=dropout_ex, dropout_im=dropout_im)
         check_factor(reg_weight=reg_weight)
         if orders is None:
@@ -245,6 +254,10 @@ class EulerNet(CTRModel):
         # w . re + w . im = w . (re + im); the bias belongs to both terms.
         parts = (self.output.weight @ state.flatten(2).flatten(0, 1)).view(2, vectors.shape[0])
         return parts.sum(0) + 2 * self.output.bias
+
+    def rescale_output(self, scale: float, shift: float) -> None:
+        """Change the output layer such that ``logits`` become ``scale * logits + shift``."""
+        super().rescale_output(scale, shift / 2)  # the bias counts twice
 
     def penalty(self) -> Tensor | None:
         """Return ``reg_weight * sum ||p||_2`` over mu, the layers and the output, or None."""

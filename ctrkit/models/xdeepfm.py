@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from ctrkit.embedding import FeatureEmbedding
@@ -67,16 +66,21 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
         activation: str = "relu",
         embedding_init: str = "normal_1e-2",
     ) -> None:
-        super().__init__(cardinalities, embedding_dim=embedding_dim, embedding_init=embedding_init)
         check_choice("linear part", linear, LINEAR)
+        super().__init__(
+            cardinalities,
+            embedding_dim=embedding_dim,
+            embedding_init=embedding_init,
+            linear=linear == "ids",
+        )
         input_dim = self.num_fields * embedding_dim
         # DIFF(paper): by default linear in the vectors, not in the ids. One table then holds all
         # there is to know of an id, which a student can take over.
         self.linear = nn.Linear(input_dim, 1) if linear == "vectors" else None
-        self.weights = None
         if linear == "ids":
-            self.weights = FeatureEmbedding(cardinalities, 1, ignore_widths=True)
-            self.bias = nn.Parameter(torch.zeros(()))
+            assert isinstance(self.weights, FeatureEmbedding)
+            self.weights.init = "normal_1e-2"
+            self.weights.reset_parameters()
         self.cin = CINLayers(self.num_fields, num_maps)
         self.mlp = MLP(
             input_dim,
@@ -89,7 +93,7 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
         self.mlp_output = nn.Linear(self.mlp.output_dim, 1, bias=False)
 
     def interact(self, vectors: Tensor) -> Tensor:
-        """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``, but for a weight per id."""
+        """Return the logits ``(B,)`` of embedded rows ``(B, F, D)``."""
         inputs = vectors.flatten(1)
         linear = 0.0 if self.linear is None else self.linear(inputs)
         logits: Tensor = (
@@ -97,10 +101,6 @@ class xDeepFM(CTRModel):  # noqa: N801 - the paper's own name
         )
         return logits.squeeze(1)
 
-    def logits(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
-        """Return the logits ``(B,)`` of ids and values."""
-        logits = super().logits(ids, values)
-        if self.weights is None:
-            return logits
-        linear: Tensor = self.weights(ids, values).sum((1, 2)) + self.bias
-        return linear + logits
+    def _output_layers(self) -> list[nn.Linear]:
+        layers = (self.linear, self.cin_output, self.mlp_output)
+        return [layer for layer in layers if layer is not None]

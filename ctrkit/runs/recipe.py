@@ -22,6 +22,7 @@ from ctrkit.models import (
     blueprint,
     build_model,
     class_named,
+    class_of,
     model_options,
     name_of,
 )
@@ -165,7 +166,7 @@ class Recipe:
             if section == "train":
                 theirs = {**to_mapping(TrainConfig()), **theirs}
             elif section == "model":
-                theirs = _with_defaults(theirs)
+                theirs = _with_defaults(theirs, self.model)
             for name in [*ours, *(theirs.keys() - ours.keys())]:
                 if theirs.get(name) != ours.get(name) and name not in CHECKPOINT_OPTIONS:
                     values = f"{shown(theirs.get(name))}, not {shown(ours.get(name))}"
@@ -187,11 +188,16 @@ class Recipe:
         }
 
 
-def _with_defaults(model: Mapping[str, Any]) -> dict[str, Any]:
-    name, options = model.get("name"), model.get("options")
-    if not (isinstance(name, str) and name in MODELS and isinstance(options, dict)):
+def _with_defaults(model: Mapping[str, Any], kind: str | type[CTRModel]) -> dict[str, Any]:
+    """Return a recorded model of this class with the options that came after it was recorded."""
+    options = model.get("options")
+    if model.get("name") != name_of(kind) or not isinstance(options, dict):
         return dict(model)
-    return {**model, "options": {**to_mapping(model_options(name)()), **options}}
+    known = to_mapping(model_options(kind)())
+    defaults = known if class_of(kind) in MODELS.values() else {}
+    if known.get("linear", "vectors") in (None, False):
+        defaults["linear"] = False  # no model but xDeepFM had a linear part
+    return {**model, "options": {**defaults, **options}}
 
 
 def versions() -> dict[str, str]:

@@ -27,7 +27,11 @@ class Shadowing(Mean):
 
 def test_a_class_without_a_constructor_of_its_own_is_a_model():
     assert Mean([3, 4], embedding_dim=2)(torch.tensor([[1, 2]])).shape == (1,)
-    assert Mean([3, 4]).options() == {"embedding_dim": 16, "embedding_init": "normal_1e-2"}
+    assert Mean([3, 4]).options() == {
+        "embedding_dim": 16,
+        "embedding_init": "normal_1e-2",
+        "linear": False,
+    }
 
 
 def test_options_are_what_was_given_chosen_and_the_defaults():

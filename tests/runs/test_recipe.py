@@ -1,11 +1,13 @@
-"""Recipe: what ``config.json`` records of fields, and how it is read and compared again."""
+"""Recipe: what ``config.json`` records of fields and options, read and compared again."""
 
 import json
 from pathlib import Path
 
 import pytest
 
+from ctrkit.distill.teachers import fingerprint_of
 from ctrkit.fields import FieldShape
+from ctrkit.models import CTRModel
 from ctrkit.runs import Recipe
 
 WHERE = Path("run/config.json")
@@ -14,6 +16,13 @@ FIELDS = (
     FieldShape(cardinality=5, num_values=2),
     FieldShape(cardinality=2, has_value=True, width=3),
 )
+
+
+class Mean(CTRModel):
+    """A class without a constructor, and so with the options of every model."""
+
+    def interact(self, vectors):
+        return vectors.mean((1, 2))
 
 
 def recipe(fields=FIELDS, model="crossnet", **options) -> Recipe:
@@ -65,3 +74,22 @@ def test_more_values_than_a_row_can_have_are_refused_before_memory_is_taken():
     read = Recipe.of_model(config, where=WHERE)
     with pytest.raises(ValueError, match="at most 200,000 values together, got 1000000000000001"):
         read.blueprint()
+
+
+@pytest.mark.parametrize("model", ["crossnet", Mean], ids=["crossnet", "own"])
+def test_a_run_from_before_there_was_a_linear_part_had_none(model):
+    made, linear = recipe(model=model), recipe(model=model, linear=True)
+    config = config_of(made)
+    assert config["model"]["options"].pop("linear") is False
+    assert made.difference(config) is None
+    assert "model options" in linear.difference(config)
+    read = Recipe.of_model(config, [Mean], where=WHERE)
+    assert read.blueprint().options() == made.options
+
+
+def test_a_teacher_without_a_linear_part_is_told_as_before_there_was_one():
+    model = recipe().new_model()
+    now = fingerprint_of(model)
+    model._given.pop("linear")
+    assert fingerprint_of(model) == now
+    assert fingerprint_of(recipe(linear=True).new_model()) != now
