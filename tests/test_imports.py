@@ -25,7 +25,7 @@ ROOMS = {
     "models": "embedding ops fields options",
     "data": "machine files arrays rows fields options",
     "synthetic": "data metrics files rows options",
-    "training": "models embedding ops metrics machine files arrays rows options",
+    "training": "models embedding ops metrics machine files fields arrays rows options",
     "runs": "training data models embedding metrics machine files fields options",
     "distill": "runs training data models metrics machine files fields options",
     "cli": "distill runs training synthetic data models metrics machine files options",

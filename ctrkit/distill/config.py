@@ -122,12 +122,15 @@ class DistillConfig:
         rate = self.distill_learning_rate or DISTILL_RATE * train.learning_rate
         monitor = "auc" if self.select_by == "auc" else train.monitor
         epochs = self.distill_epochs or DISTILL_EPOCHS * train.epochs
-        return replace(_with_rate(train, rate), epochs=epochs, monitor=monitor)
+        # The linear part, if there is one, is the teacher's.
+        start = "built" if train.start == "built" else "calibrated"
+        return replace(_with_rate(train, rate), epochs=epochs, monitor=monitor, start=start)
 
     def finetuning(self, train: TrainConfig) -> TrainConfig:
         """Return the options of the fine-tuning, derived from those of plain training."""
         rate = self.finetune_learning_rate or FINETUNE_RATE * train.learning_rate
-        return replace(_with_rate(train, rate), epochs=self.finetune_epochs or train.epochs)
+        epochs = self.finetune_epochs or train.epochs
+        return replace(_with_rate(train, rate), epochs=epochs, start="built")
 
 
 def _with_rate(train: TrainConfig, rate: float) -> TrainConfig:

@@ -1,7 +1,7 @@
 """The models: embedding and interaction, ids in, logits out."""
 
 from ctrkit.models.autoint import AutoIntPlus
-from ctrkit.models.base import Batch, CTRModel, checked_model
+from ctrkit.models.base import Batch, CTRModel, checked_model, to_float32
 from ctrkit.models.catalog import (
     MODELS,
     blueprint,

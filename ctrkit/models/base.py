@@ -135,16 +135,24 @@ class CTRModel(nn.Module):
         penalty = self.penalty()
         return loss if penalty is None else loss + penalty
 
+    @property
+    def linear_part(self) -> tuple[FeatureEmbedding, nn.Parameter] | None:
+        """The weights of ids and values, and the bias, of the linear part; None without one."""
+        if not self._has_linear:
+            return None
+        weights, bias = self.weights, self.bias
+        assert isinstance(weights, FeatureEmbedding)
+        assert isinstance(bias, nn.Parameter)
+        return weights, bias
+
     def forward(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
         """Return logits ``(B,)``, with those of the linear part."""
         logits = self.logits(ids, values)
-        return logits + self._linear_logits(ids, values) if self._has_linear else logits
-
-    def _linear_logits(self, ids: Tensor, values: Tensor | None) -> Tensor:
-        weights, bias = self.weights, self.bias
-        assert isinstance(weights, FeatureEmbedding)
-        assert isinstance(bias, Tensor)
-        return weights(ids, values).sum((1, 2)) + bias  # type: ignore[no-any-return]
+        if self.linear_part is None:
+            return logits
+        weights, bias = self.linear_part
+        linear: Tensor = weights(ids, values).sum((1, 2)) + bias
+        return logits + linear
 
     def predict(self, ids: Tensor, values: Tensor | None = None) -> Tensor:
         """Return click probabilities ``(B,)``, ``sigmoid(forward(ids, values))``."""
@@ -210,9 +218,8 @@ class CTRModel(nn.Module):
     def _output_bias(self) -> nn.Parameter | None:
         """Return a bias that is added to every logit once, None if there is none."""
         biases = [layer.bias for layer in self._output_layers() if layer.bias is not None]
-        if self._has_linear:
-            assert isinstance(self.bias, nn.Parameter)
-            biases.append(self.bias)
+        if self.linear_part is not None:
+            biases.append(self.linear_part[1])
         return biases[0] if biases else None
 
     def options(self) -> dict[str, Any]:

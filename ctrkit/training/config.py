@@ -14,6 +14,7 @@ from ctrkit.options import (
     option,
 )
 
+STARTS = ("built", "calibrated", "regression")
 OPTIMIZERS = ("adam", "adamw")
 TABLE_OPTIMIZERS = ("auto", "dense", "lazy", "adagrad")
 SCHEDULES = ("constant", "plateau", "cosine")
@@ -45,6 +46,12 @@ class TrainConfig:
         TypeError: if a value has the wrong type.
     """
 
+    start: str = option(
+        "built",
+        "weights at the start: as built; calibrated to the click rate; or, of the linear part, "
+        "a logistic regression",
+        choices=STARTS,
+    )
     epochs: int = option(4, "maximum number of passes over the training rows")
     batch_size: int = option(1024, "rows per optimizer step")
     chunk_rows: int | None = option(
@@ -120,6 +127,7 @@ class TrainConfig:
         )
         check_fraction(plateau_factor=self.plateau_factor)
         check_factor(net_l2=self.net_l2, table_l2=self.table_l2)
+        check_choice("start", self.start, STARTS)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("table_optimizer", self.table_optimizer, TABLE_OPTIMIZERS)
         if self.compile and self.table_optimizer in ("lazy", "adagrad"):

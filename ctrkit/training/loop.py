@@ -30,6 +30,7 @@ from ctrkit.training.optimizers import table_optimizer
 from ctrkit.training.ranks import Ranks
 from ctrkit.training.schedule import Schedule
 from ctrkit.training.scoring import probabilities, score
+from ctrkit.training.start import set_start
 from ctrkit.training.state import check_state, optimizer_state
 from ctrkit.training.step import TrainStep
 
@@ -68,7 +69,7 @@ class Loop:
             batch_size=config.batch_size,
             seed=config.seed,
         )
-        self.valid_rows = valid
+        self.train_rows, self.valid_rows = train, valid
         self.num_rows = self.order.num_rows
         self.best = BestWeights(model, folder, writes=ranks.writes)
         self.checkpoints: Checkpoints | None = None
@@ -101,8 +102,9 @@ class Loop:
 
     def train_to_end(self, *, resume: bool) -> TrainResult:
         """Begin, or resume from the last checkpoint, and train until the run stops."""
-        if self.checkpoints is not None:
-            self._open(self.checkpoints, resume=resume)
+        is_new = self.checkpoints is None or not self._open(self.checkpoints, resume=resume)
+        if is_new:
+            set_start(self.model, self.config.start, self.train_rows, self.valid_rows)
         epochs, steps = divmod(self.step, self.steps_per_epoch)
         for observer in self.observers:
             observer.on_start(
@@ -122,13 +124,17 @@ class Loop:
         self.best.end()
         return self._result(stopped)
 
-    def _open(self, checkpoints: Checkpoints, *, resume: bool) -> None:
-        """Resume from the last checkpoint, or remove what an earlier run has left."""
+    def _open(self, checkpoints: Checkpoints, *, resume: bool) -> bool:
+        """Resume from the last checkpoint, or remove what an earlier run has left.
+
+        Returns:
+            Whether there was a checkpoint.
+        """
         path = self.ranks.first(checkpoints.newest() if resume else None)
         if path is None:
             checkpoints.clear()
             self.best.clear()
-            return
+            return False
         state = checkpoints.load(path)
         try:
             check_state(
@@ -152,6 +158,7 @@ class Loop:
             ) from error
         if self.stopping.records:
             self.best.check()
+        return True
 
     def _train_epochs(self) -> str:
         """Make all remaining steps, and return why they ended."""
