@@ -22,6 +22,9 @@ EMBEDDING_INITS: dict[str, Callable[[Tensor], Tensor]] = {
 """Initialisations of a table by name: a linear part's, FuxiCTR's, a common middle way, and
 RecBole's (Glorot over the whole table, so that its scale shrinks with the number of rows)."""
 
+_SCALING = ("scaled_fields", "scaling_columns")
+"""Buffers of fields with a value that scales them, and its columns of values."""
+
 _MOVING = ("moved_fields", "moving_columns", "moving_directions")
 """Buffers of fields, columns of values and rows of directions, for each number of values."""
 
@@ -125,19 +128,18 @@ class FeatureEmbedding(nn.Module):
         return torch.tensor(slots, dtype=torch.int64), num_rows
 
     def _lay_out_values(self) -> None:
-        """Find the columns of values that scale vectors, and those that move them; by their number.
+        """Note which columns of values scale which field's vector, and which move it.
 
-        Fields with equally many are moved together, by one product.
+        Fields with equally many values are moved together, by one product.
         """
-        self._scaled_fields: list[int] = []
-        self._scaling_columns: list[int] = []
+        scaled: tuple[list[int], list[int]] = ([], [])
         moved: dict[int, tuple[list[int], list[int], list[int]]] = {}
         column = num_directions = 0
         for field, shape in enumerate(self.shapes):
             count = shape.num_values
             if shape.has_value:
-                self._scaled_fields.append(field)
-                self._scaling_columns.append(column)
+                scaled[0].append(field)
+                scaled[1].append(column)
             elif count:
                 fields, columns, rows = moved.setdefault(count, ([], [], []))
                 fields.append(field)
@@ -149,10 +151,13 @@ class FeatureEmbedding(nn.Module):
         """``(V', D)``, one for each value that moves a vector; None without any."""
         if num_directions:
             self.directions = nn.Parameter(torch.empty(num_directions, self.embedding_dim))
+        self._scales = bool(scaled[0])
         self._moving_counts = sorted(moved)
+        named = dict(zip(_SCALING, scaled, strict=True)) if self._scales else {}
         for count, indices in moved.items():
-            for name, index in zip(_MOVING, indices, strict=True):
-                self.register_buffer(f"{name}_{count}", torch.tensor(index), persistent=False)
+            named |= {f"{name}_{count}": i for name, i in zip(_MOVING, indices, strict=True)}
+        for name, index in named.items():
+            self.register_buffer(name, torch.tensor(index), persistent=False)
 
     def reset_parameters(self) -> None:
         """Draw new tables, projections and directions."""
@@ -186,9 +191,10 @@ class FeatureEmbedding(nn.Module):
         if values is None or not self.num_values:
             return vectors
         values = values.to(vectors.dtype)
-        if self._scaled_fields:
-            scale = vectors.new_ones(ids.shape[0], self.num_fields)
-            scale[:, self._scaled_fields] = values[:, self._scaling_columns]
+        if self._scales:
+            fields, columns = (getattr(self, name) for name in _SCALING)
+            ones = vectors.new_ones(ids.shape[0], self.num_fields)
+            scale = ones.index_copy_(1, fields, values.index_select(1, columns))
             vectors = vectors * scale.unsqueeze(2)
         return self._move(vectors, values)
 
