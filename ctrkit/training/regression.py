@@ -38,7 +38,7 @@ RIDGE_WITHOUT_VALIDATION = 10.0
 
 _MOST_ITERATIONS = 50
 
-Floats = NDArray[np.float64]
+Sums = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Regression:
         num_rows: training rows that were used.
     """
 
-    weights: Floats
-    directions: Floats
+    weights: Sums
+    directions: Sums
     bias: float
     ridge: float
     num_rows: int
@@ -64,17 +64,17 @@ class _Design(NamedTuple):
     """Rows as matrices: ``table`` sparse ``(N, R)``, ``values`` dense ``(N, V)``."""
 
     table: Any
-    values: Floats
+    values: Sums
 
-    def logits(self, weights: Floats) -> Floats:
+    def logits(self, weights: Sums) -> Sums:
         """Return the logits ``(N,)`` of weights ``(R + V + 1,)``."""
         split = self.table.shape[1]
         # einsum, because its sums do not depend on the number of threads.
-        found: Floats = self.table @ weights[:split] + weights[-1]
+        found: Sums = self.table @ weights[:split] + weights[-1]
         found += np.einsum("nv,v->n", self.values, weights[split:-1])
         return found
 
-    def transposed(self, numbers: Floats) -> Floats:
+    def transposed(self, numbers: Sums) -> Sums:
         """Return the sums ``(R + V + 1,)`` of numbers ``(N,)`` over the rows."""
         of_values = np.einsum("nv,n->v", self.values, numbers)
         return np.concatenate([self.table.T @ numbers, of_values, [numbers.sum()]])
@@ -120,7 +120,7 @@ def fit_regression(
 
 def regression_logits(
     regression: Regression, cardinalities: Cardinalities, rows: Examples
-) -> Floats:
+) -> Sums:
     """Return the logits ``(N,)`` of rows."""
     parts = (regression.weights, regression.directions, np.array([regression.bias]))
     shapes, weights = field_shapes(cardinalities), np.concatenate(parts)
@@ -168,16 +168,16 @@ def _design(shapes: Sequence[FieldShape], rows: Rows) -> _Design:
     return _Design(table, values.astype(np.float64))
 
 
-def _shares(ids: NDArray[np.int32]) -> Floats:
+def _shares(ids: NDArray[np.int32]) -> Sums:
     """Return the share of each slot in a mean over those that hold a value."""
     present = ids != MISSING_ID
     # With no value at all, the first slot, which holds MISSING_ID, stands for the row.
     present[:, 0] |= ~present.any(axis=1)
-    found: Floats = present / present.sum(axis=1, keepdims=True)
+    found: Sums = present / present.sum(axis=1, keepdims=True)
     return found
 
 
-def _scale(design: _Design, curvature: float) -> Floats:
+def _scale(design: _Design, curvature: float) -> Sums:
     """Return the squares' sums of each column, of which the loss has so much curvature."""
     squares = design.table.multiply(design.table).sum(axis=0)
     of_values = np.einsum("nv,nv->v", design.values, design.values)
@@ -186,8 +186,8 @@ def _scale(design: _Design, curvature: float) -> Floats:
 
 
 def _fitted(
-    design: _Design, labels: Floats, ridge: float, start: Floats, scale: Floats
-) -> Floats:
+    design: _Design, labels: Sums, ridge: float, start: Sums, scale: Sums
+) -> Sums:
     from scipy.optimize import minimize
 
     # A weight times the root of its curvature: frequent and rare ids then move alike.
@@ -195,7 +195,7 @@ def _fitted(
     penalised = np.ones(len(start))
     penalised[-1] = 0.0
 
-    def loss(scaled: Floats) -> tuple[float, Floats]:
+    def loss(scaled: Sums) -> tuple[float, Sums]:
         weights = scaled / roots
         logits = design.logits(weights)
         bce = np.logaddexp(0, logits) - labels * logits
@@ -205,9 +205,9 @@ def _fitted(
 
     options = {"maxiter": _MOST_ITERATIONS, "ftol": 1e-8, "gtol": 1e-6}
     found = minimize(loss, start * roots, jac=True, method="L-BFGS-B", options=options)
-    weights: Floats = found.x / roots
+    weights: Sums = found.x / roots
     return weights
 
 
-def _sigmoid(logits: Floats) -> Floats:
+def _sigmoid(logits: Sums) -> Sums:
     return 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
