@@ -118,9 +118,7 @@ def fit_regression(
     return Regression(best[:split], best[split:-1], float(best[-1]), chosen, len(labels))
 
 
-def regression_logits(
-    regression: Regression, cardinalities: Cardinalities, rows: Examples
-) -> Sums:
+def regression_logits(regression: Regression, cardinalities: Cardinalities, rows: Examples) -> Sums:
     """Return the logits ``(N,)`` of rows."""
     parts = (regression.weights, regression.directions, np.array([regression.bias]))
     shapes, weights = field_shapes(cardinalities), np.concatenate(parts)
@@ -185,9 +183,7 @@ def _scale(design: _Design, curvature: float) -> Sums:
     return curvature * np.concatenate([np.asarray(squares).ravel(), of_values, [rows]])
 
 
-def _fitted(
-    design: _Design, labels: Sums, ridge: float, start: Sums, scale: Sums
-) -> Sums:
+def _fitted(design: _Design, labels: Sums, ridge: float, start: Sums, scale: Sums) -> Sums:
     from scipy.optimize import minimize
 
     # A weight times the root of its curvature: frequent and rare ids then move alike.

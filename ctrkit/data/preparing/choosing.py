@@ -37,9 +37,11 @@ def with_combined(schema: Schema, config: PrepareConfig) -> Schema:
         if (text := getattr(config, name)) is not None
     }
     found = dataclasses.replace(schema, **given) if given else schema  # type: ignore[arg-type]
-    return dataclasses.replace(
-        found, crosses=found.crosses or DEFAULT, history=found.history or DEFAULT
+    crosses, history = (
+        () if names == NONE else names
+        for names in (found.crosses or DEFAULT, found.history or DEFAULT)
     )
+    return dataclasses.replace(found, crosses=crosses, history=history)
 
 
 def choose_combined(
@@ -48,7 +50,7 @@ def choose_combined(
     """Return the schema with the crosses and histories to make, and what was chosen and why.
 
     Args:
-        schema: the columns; its crosses and history may be `AUTO` or `NONE`.
+        schema: the columns; its crosses and history may be `AUTO`.
         plain: the encoder of the columns alone.
         counted: all blocks.
     """

@@ -4,8 +4,6 @@ It comes after the columns have their vocabularies, since buckets of numbers can
 
 1. `count_combined` counts the categories of a block, with their clicks.
 2. `fit_click_counts_of` adds the counts up, field by field.
-3. `set_history_out_of_fold` gives the training rows of a block their values: a row must not see
-   its own click.
 """
 
 from __future__ import annotations
@@ -16,10 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
-from ctrkit.data.columns import mix
 from ctrkit.data.encoding import (
     MAX_HISTORY_KEYS,
     ClickCounts,
@@ -37,11 +32,6 @@ from ctrkit.data.schemas import Schema, parts_of
 from ctrkit.data.storing import Stored, spill
 from ctrkit.machine import Workers
 from ctrkit.options import shown
-
-Values = npt.NDArray[np.float32]
-
-NUM_FOLDS = 10
-"""Folds of the training rows of a block: a row's history leaves out those of its own fold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +62,7 @@ def count_combined(
     """Count categories in the training rows of a block, with their clicks; see `combined_names`."""
     training = np.flatnonzero(counted.parts.read() == 0)
     labels = counted.block.labels.read()[training]
-    cells = _cells_of(counted, schema)
+    cells = cells_of_combined(counted, schema)
     found = []
     with spill(path) as put:
         for name in combined_names(schema):
@@ -85,7 +75,7 @@ def count_combined(
     return found
 
 
-def _cells_of(counted: CountedBlock, schema: Schema) -> dict[str, Cells]:
+def cells_of_combined(counted: CountedBlock, schema: Schema) -> dict[str, Cells]:
     """Return the cells of the fields that crosses and histories are made of, by name."""
     needed = {*schema.history, *(part for name in schema.crosses for part in parts_of(name))}
     return {
@@ -161,36 +151,3 @@ def fit_combined(
         {name: click_counts[name] for name in schema.crosses if name in click_counts},
         {name: ClickHistory.fit(click_counts[name], rows, clicks) for name in schema.history},
     )
-
-
-def folds_of(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the fold of each row, by its position in its block."""
-    return (mix(positions.astype(np.uint64)) % np.uint64(NUM_FOLDS)).astype(np.int64)
-
-
-def set_history_out_of_fold(counted: CountedBlock, encoder: Encoder, values: Values) -> None:
-    """Set the history of the training rows of a block, each without the rows of its fold.
-
-    Args:
-        counted: the block.
-        encoder: the encoder.
-        values: of all its rows ``(num_rows, V)``, changed in place.
-    """
-    training = np.flatnonzero(counted.parts.read() == 0)
-    labels = counted.block.labels.read()[training].astype(np.float64)
-    folds = folds_of(training)
-    cells = _cells_of(counted, encoder.schema)
-    for name, columns in encoder.history_columns.items():
-        here = category_cells(name, cells, encoder.statistics)
-        total = encoder.histories[name].click_counts.counts_of(history_keys(here.keys))
-        codes = here.codes[training].astype(np.int64)
-        pairs = codes * NUM_FOLDS + folds
-        pairs, distinct = pd.factorize(pairs)
-        own = np.stack([np.bincount(pairs), np.bincount(pairs, labels)], axis=1)
-        # A category that the click counts leave out has no rows to take away from.
-        everywhere = total[distinct // NUM_FOLDS]
-        counts = np.maximum(everywhere - own.astype(np.int64), 0)
-        # How often a category was seen gives no click away: only the row itself is left out, or
-        # training rows would have fewer than new ones.
-        seen = np.maximum(everywhere[:, 0] - 1, 0)
-        values[training, columns] = encoder.histories[name].values(counts, seen)[pairs]

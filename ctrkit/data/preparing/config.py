@@ -9,6 +9,7 @@ from ctrkit.data.reading import BAD_ROWS, FORMATS, most_bad_rows
 from ctrkit.options import check_choice, check_not_negative, check_positive, check_workers, option
 
 SPLITS = ("random", "time", "last")
+HISTORY_ORDERS = ("folds", "time")
 COUNTED_ROWS = ("train", "all")
 
 
@@ -61,6 +62,11 @@ class PrepareConfig(ReadConfig):
         "combinations as one more field: auto, none, or names with commas, user+item "
         "(default: the schema's)",
     )
+    history_order: str = option(
+        "folds",
+        "what a training row's history leaves out: the rows of its fold, or those not before it",
+        choices=HISTORY_ORDERS,
+    )
     time_column: str | None = option(None, "column of split 'time' (default: the timestamp)")
     force: bool = option(False, "replace an existing folder")
     check_space: bool = option(True, "refuse jobs that would not fit in memory or on disk")
@@ -72,6 +78,7 @@ class PrepareConfig(ReadConfig):
         if self.format is not None:
             check_choice("format", self.format, FORMATS)
         check_choice("split", self.split, SPLITS)
+        check_choice("history_order", self.history_order, HISTORY_ORDERS)
         check_choice("vocabulary_from", self.vocabulary_from, COUNTED_ROWS)
         check_fractions(self.fractions)
         check_not_negative(seed=self.seed)
@@ -83,6 +90,10 @@ class PrepareConfig(ReadConfig):
             raise ValueError(
                 f"time_column needs split 'time', got split {self.split!r} "
                 f"and time_column {self.time_column!r}"
+            )
+        if self.history_order == "time" and self.split == "random":
+            raise ValueError(
+                "history_order 'time' needs split 'time', or 'last' for a log in the order of time"
             )
 
 

@@ -22,7 +22,9 @@ from ctrkit.data.storing import PARTS
 from ctrkit.options import to_mapping
 
 _CHANGE_NOTHING = ("force", "check_space", "num_workers")
-_NOT_IN_FINGERPRINT = (*_CHANGE_NOTHING, "format", "label", "min_count", "bad_rows")
+_NOT_IN_FINGERPRINT = (
+    *(*_CHANGE_NOTHING, "format", "label", "min_count", "bad_rows", "history", "crosses"),
+)
 """Options that change nothing, or that the schema in the fingerprint has taken in."""
 
 NUMBER_BYTES = 4
@@ -116,6 +118,8 @@ class Plan:
             del options["split"]
         if not is_cut or self.config.split != "random":
             del options["seed"]
+        if not self.schema.history or options["history_order"] == "folds":
+            del options["history_order"]
         time_field = self.time_field()
         options["time_column"] = time_field.name if is_cut and time_field else None
         content = {

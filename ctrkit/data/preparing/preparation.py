@@ -30,8 +30,9 @@ from ctrkit.data.encoding import (
     read_schema_file,
 )
 from ctrkit.data.preparing.choosing import choose_combined, with_combined
-from ctrkit.data.preparing.combining import fit_combined, set_history_out_of_fold
+from ctrkit.data.preparing.combining import fit_combined
 from ctrkit.data.preparing.config import PrepareConfig, Progress
+from ctrkit.data.preparing.own_clicks import own_histories
 from ctrkit.data.preparing.passes import (
     CountedBlock,
     StoredBlock,
@@ -339,14 +340,18 @@ class _Preparation:
     ) -> list[dict[str, str]]:
         """Write the rows, and return for each part the checksums of its files."""
         totals = np.sum([block.rows for block in counted], axis=0).tolist()
+        order = self.plan.config.history_order
+        owns = own_histories(workers, counted, encoder, order, folder / "spill")
         num_rows = 0
         with contextlib.ExitStack() as stack:
             writers = [
                 stack.enter_context(PartWriter(folder / part, rows, encoder))
                 for part, rows in zip(PARTS, totals, strict=True)
             ]
-            own = set_history_out_of_fold if encoder.histories else None
-            tasks = (functools.partial(encode_block, block, encoder, own) for block in counted)
+            tasks = (
+                functools.partial(encode_block, block, encoder, own)
+                for block, own in zip(counted, owns, strict=True)
+            )
             for parts in workers.in_order(tasks):
                 for writer, rows in zip(writers, parts, strict=True):
                     writer.write(rows)

@@ -8,7 +8,7 @@ import pytest
 from edited import edit_json
 
 from ctrkit.data import Field, Schema, load, prepare
-from ctrkit.data.preparing import combining
+from ctrkit.data.preparing import combining, own_clicks
 from ctrkit.metrics import auc
 
 SCHEMA = Schema(
@@ -94,7 +94,7 @@ def test_training_rows_are_counted_out_of_fold():
     data = prepared(frame)
     train = frame.iloc[:2400]
     history = data.encoder.histories["user+item"]
-    folds = combining.folds_of(np.arange(len(frame)))[:2400]
+    folds = own_clicks.folds_of(np.arange(len(frame)))[:2400]
     both = train.user + "+" + train.item
     for row in (0, 11, 1234):
         others = (both == both[row]) & (folds != folds[row])
@@ -223,3 +223,68 @@ def test_too_many_combinations_are_refused(monkeypatch):
         ValueError, match=r"crosses 'user\+item' must have at most 100 combinations of 2 rows"
     ):
         prepared(frame_of())
+
+
+def in_time(frame, **options):
+    schema = Schema(
+        [Field("when", "dropped", time_format="epoch"), Field("user"), Field("item")],
+        label="click",
+        history=["user", "user+item"],
+    )
+    draw = np.random.default_rng(5)
+    # Several rows a moment, some of them in two blocks.
+    times = np.sort(draw.integers(0, len(frame) // 7, len(frame)))
+    frame = frame[["user", "item", "click"]].assign(when=times)
+    given = {"split": "time", "time_column": "when", "history_order": "time", **options}
+    return frame, prepare(frame, schema=schema, **given)
+
+
+@pytest.mark.parametrize("block_rows", [None, 100])
+def test_in_the_order_of_time_a_row_sees_earlier_rows_alone(monkeypatch, block_rows):
+    if block_rows is not None:
+        monkeypatch.setattr("ctrkit.data.reading.frames.source.BLOCK_ROWS", block_rows)
+    frame, data = in_time(frame_of())
+    train = frame.iloc[: len(data.train)]
+    history = data.encoder.histories["user+item"]
+    for row in [0, 1, 50, 99, 100, 101, 777, len(train) - 1]:
+        same = (train.user == train.user[row]) & (train.item == train.item[row])
+        before = same & (train.when < train.when[row])
+        counts = np.array([[before.sum(), train.click[before].sum()]])
+        np.testing.assert_allclose(data.train.values[row, 2:], history.values(counts)[0], rtol=1e-5)
+    everything = data.encoder.encode(frame.iloc[len(train) + 5 : len(train) + 6])
+    assert (everything.values != data.train.values[0]).any()
+
+
+def test_without_times_the_rows_before_are_those_of_the_log():
+    frame = frame_of()
+    data = prepared(frame, history="user", crosses="none", history_order="time")
+    train = frame.iloc[:2400]
+    history = data.encoder.histories["user"]
+    for row in (0, 5, 1999):
+        before = train.iloc[:row]
+        before = before[before.user == train.user[row]]
+        counts = np.array([[len(before), before.click.sum()]])
+        np.testing.assert_allclose(data.train.values[row, :2], history.values(counts)[0], rtol=1e-5)
+
+
+def test_a_log_out_of_order_is_refused(monkeypatch):
+    monkeypatch.setattr("ctrkit.data.reading.frames.source.BLOCK_ROWS", 100)
+    frame, _ = in_time(frame_of())
+    shuffled = frame.sample(frac=1, random_state=1).reset_index(drop=True)
+    with pytest.raises(ValueError, match="history_order 'time' needs a log in the order of time"):
+        prepare(
+            shuffled,
+            schema=Schema(
+                [Field("when", "dropped", time_format="epoch"), Field("user"), Field("item")],
+                label="click",
+                history=["user"],
+            ),
+            split="time",
+            time_column="when",
+            history_order="time",
+        )
+
+
+def test_the_order_of_time_needs_a_split_by_time():
+    with pytest.raises(ValueError, match="history_order 'time' needs split 'time', or 'last'"):
+        prepared(frame_of(), split="random", history_order="time")
