@@ -9,6 +9,7 @@ from ctrkit.data.reading import BAD_ROWS, FORMATS, most_bad_rows
 from ctrkit.options import check_choice, check_not_negative, check_positive, check_workers, option
 
 SPLITS = ("random", "time", "last")
+NUMBERS = ("schema", "twice")
 HISTORY_ORDERS = ("folds", "time")
 COUNTED_ROWS = ("train", "all")
 
@@ -52,6 +53,11 @@ class PrepareConfig(ReadConfig):
     min_count: int | None = option(
         None, "rarer categories share one id; a field's own wins (default: the schema's)"
     )
+    numbers: str = option(
+        "schema",
+        "numbers as the schema says; or twice: in buckets, and as values beside their buckets",
+        choices=NUMBERS,
+    )
     history: str | None = option(
         None,
         "fields that get count and click rate in training: auto, none, or names with commas, "
@@ -78,6 +84,7 @@ class PrepareConfig(ReadConfig):
         if self.format is not None:
             check_choice("format", self.format, FORMATS)
         check_choice("split", self.split, SPLITS)
+        check_choice("numbers", self.numbers, NUMBERS)
         check_choice("history_order", self.history_order, HISTORY_ORDERS)
         check_choice("vocabulary_from", self.vocabulary_from, COUNTED_ROWS)
         check_fractions(self.fractions)

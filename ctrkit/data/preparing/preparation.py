@@ -29,7 +29,7 @@ from ctrkit.data.encoding import (
     needs_vocabulary,
     read_schema_file,
 )
-from ctrkit.data.preparing.choosing import choose_combined, with_combined
+from ctrkit.data.preparing.choosing import choose_combined, with_options
 from ctrkit.data.preparing.combining import fit_combined
 from ctrkit.data.preparing.config import PrepareConfig, Progress
 from ctrkit.data.preparing.own_clicks import own_histories
@@ -130,9 +130,7 @@ def prepare(
     resolved = resolve_schema(
         sources["train"], format=config.format, schema=schema, label=config.label, skip=skip
     )
-    if config.min_count is not None:
-        resolved = dataclasses.replace(resolved, min_count=config.min_count)
-    resolved = with_combined(resolved, config)
+    resolved = with_options(resolved, config)
     job = _Preparation(Plan(config, resolved, sources), progress or (lambda _: None))
     if out is None:
         folder = TemporaryFolder(Path(tempfile.mkdtemp(prefix="ctrkit-")))
