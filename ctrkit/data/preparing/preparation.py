@@ -156,7 +156,12 @@ class _Preparation:
             check_replaceable(out)
         if self.plan.config.check_space:
             num_rows, with_times = self.plan.about_rows(), time_field is not None
-            needed = preparation_disk(self.plan.schema, num_rows, with_times=with_times)
+            needed = preparation_disk(
+                self.plan.schema,
+                num_rows,
+                with_times=with_times,
+                in_order=self.plan.config.history_order == "time",
+            )
             check_disk(f"preparing about {num_rows:,} rows", needed, out)
         with new_folder(out, force=self.plan.config.force, durable=durable) as folder:
             spill = folder / "spill"
