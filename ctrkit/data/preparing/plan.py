@@ -22,7 +22,7 @@ from ctrkit.data.storing import PARTS
 from ctrkit.options import to_mapping
 
 _CHANGE_NOTHING = ("force", "check_space", "num_workers")
-_NOT_IN_FINGERPRINT = (*_CHANGE_NOTHING, "format", "label", "min_count", "bad_rows")
+_NOT_IN_FINGERPRINT = (*_CHANGE_NOTHING, "format", "label", "positive", "min_count", "bad_rows")
 """Options that change nothing, or that the schema in the fingerprint has taken in."""
 
 NUMBER_BYTES = 4

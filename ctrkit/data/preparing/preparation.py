@@ -29,6 +29,7 @@ from ctrkit.data.encoding import (
     needs_vocabulary,
     read_schema_file,
 )
+from ctrkit.data.guessing import SchemaGuess, naming_the_guess, resolve_schema
 from ctrkit.data.preparing.config import PrepareConfig, Progress
 from ctrkit.data.preparing.passes import (
     CountedBlock,
@@ -50,11 +51,11 @@ from ctrkit.data.reading import (
     PathLike,
     SkippedRow,
     SkippedRows,
+    Source,
     SourceLike,
     most_bad_rows,
     open_sources,
     read_good_rows,
-    resolve_schema,
 )
 from ctrkit.data.schemas import Field, Schema
 from ctrkit.data.storing import (
@@ -87,6 +88,7 @@ def prepare(
     valid: SourceLike | None = None,
     test: SourceLike | None = None,
     progress: ProgressCallback | None = None,
+    on_guess: Callable[[SchemaGuess], object] | None = None,
     **options: Any,
 ) -> PreparedData:
     """Split, count and encode a log; write the result to a folder and open it.
@@ -101,6 +103,7 @@ def prepare(
         valid: files or frame of validation rows; None to cut them from the source.
         test: files or frame of test rows; None to cut them from the source.
         progress: called with a `Progress` after each block of rows, in the calling thread.
+        on_guess: called with the schema, where it was guessed, before the work begins.
         **options: see `PrepareConfig`.
 
     Raises:
@@ -118,22 +121,44 @@ def prepare(
         PreparedData(train 16, valid 2, test 2 rows, 1 fields, 4 ids)
     """
     config = PrepareConfig(**options)
-    skip = config.bad_rows != "error"
-    sources = {"train": open_sources(source, format=config.format, skip=skip)}
-    for part, given in (("valid", valid), ("test", test)):
-        if given is not None:
-            sources[part] = open_sources(given, format=config.format, skip=skip)
+    sources = _opened(config, train=source, valid=valid, test=test)
     check_no_rereading(sources, out, force=config.force)
-    resolved = resolve_schema(
-        sources["train"], format=config.format, schema=schema, label=config.label, skip=skip
+    guess = _resolved(config, sources["train"], schema)
+    if guess.is_guess and on_guess is not None:
+        on_guess(guess)
+    job = _Preparation(Plan(config, guess.schema, sources), progress or (lambda _: None))
+    with naming_the_guess(guess):
+        if out is None:
+            folder = TemporaryFolder(Path(tempfile.mkdtemp(prefix="ctrkit-")))
+            return job.run(folder.path / "data", durable=False).keep(folder)
+        return job.run(Path(out), durable=True)
+
+
+def _opened(
+    config: PrepareConfig, train: SourceLike, **others: SourceLike | None
+) -> dict[str, list[Source]]:
+    """Return the sources of each part; a part that has none is cut from the training rows."""
+    skip = config.bad_rows != "error"
+    given = {"train": train} | {part: one for part, one in others.items() if one is not None}
+    return {part: open_sources(one, format=config.format, skip=skip) for part, one in given.items()}
+
+
+def _resolved(
+    config: PrepareConfig, opened: Sequence[Source], schema: Schema | PathLike | None
+) -> SchemaGuess:
+    """Return the schema to read the sources with."""
+    guess = resolve_schema(
+        opened,
+        format=config.format,
+        schema=schema,
+        label=config.label,
+        positive=config.positive,
+        skip=config.bad_rows != "error",
     )
-    if config.min_count is not None:
-        resolved = dataclasses.replace(resolved, min_count=config.min_count)
-    job = _Preparation(Plan(config, resolved, sources), progress or (lambda _: None))
-    if out is None:
-        folder = TemporaryFolder(Path(tempfile.mkdtemp(prefix="ctrkit-")))
-        return job.run(folder.path / "data", durable=False).keep(folder)
-    return job.run(Path(out), durable=True)
+    if config.min_count is None:
+        return guess
+    changed = dataclasses.replace(guess.schema, min_count=config.min_count)
+    return dataclasses.replace(guess, schema=changed)
 
 
 @dataclass

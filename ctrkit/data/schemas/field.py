@@ -34,7 +34,7 @@ _OPTIONS_OF_KIND: dict[str, frozenset[str]] = {
 }
 KINDS = tuple(_OPTIONS_OF_KIND)
 TRANSFORMS = ("standard", "log1p")
-TIME_FORMATS = ("iso", "epoch")
+TIME_FORMATS = ("iso", "epoch", "epoch_ms")
 DEFAULT_SEPARATOR = "|"
 DEFAULT_MAX_SLOTS = 10
 LARGEST_MAX_SLOTS = 1_000
@@ -59,8 +59,9 @@ class Field:
         width: length of the field's vectors; None for the model's.
         transform: of a numeric field: ``"standard"`` (less the training mean, over the training
             standard deviation) or ``"log1p"``, sign(v) log(1 + abs(v)). None for "standard".
-        time_format: ``"iso"``, ``"epoch"`` (seconds since 1970) or a ``strptime`` pattern; None
-            for "iso". A dropped column with a time format can still cut a split by time.
+        time_format: ``"iso"``, ``"epoch"`` (seconds since 1970), ``"epoch_ms"`` (milliseconds) or
+            a ``strptime`` pattern; None for "iso". A dropped column with a time format can still
+            cut a split by time.
         separator: between the categories of a multi-valued cell; None for ``"|"``.
         max_slots: categories kept of a multi-valued cell, the first ones; None for 10.
 
@@ -84,7 +85,7 @@ class Field:
     shares_with: str | None = option(None, "earlier field whose vocabulary and vectors it uses")
     width: int | None = option(None, "length of the field's own vectors")
     transform: str | None = option(None, "of a number", choices=TRANSFORMS)
-    time_format: str | None = option(None, "iso, epoch, or a strptime pattern")
+    time_format: str | None = option(None, "iso, epoch, epoch_ms, or a strptime pattern")
     separator: str | None = option(None, "between the categories of one cell")
     max_slots: int | None = option(None, "categories kept of one cell")
 
