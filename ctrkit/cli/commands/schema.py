@@ -41,6 +41,9 @@ def _guess(arguments: argparse.Namespace, config: SourceConfig) -> SchemaGuess:
             positive=config.positive,
             skip=config.bad_rows != "error",
         )
-    if config.format is None:
-        raise ValueError("FILE must name a raw log, or --format a known one (criteo, avazu)")
-    return SchemaGuess(built_in_schema(config.format).with_label(config.label, config.positive))
+    try:
+        known = built_in_schema(config.format or "")
+    except ValueError:
+        message = "FILE must name a raw log, or --format a known one (criteo, avazu)"
+        raise ValueError(message) from None
+    return SchemaGuess(known.with_label(config.label, config.positive))

@@ -117,6 +117,7 @@ class SchemaGuess:
         """Return in one line what was guessed, and what is left out.
 
         Example:
+            >>> from ctrkit.data import Field
             >>> SchemaGuess(Schema([Field("user"), Field("price", "numeric")], label="y")).summary()
             'label y, 1 number, 1 category'
         """
@@ -166,7 +167,7 @@ class SchemaGuess:
         if self.is_guess:
             return [
                 f"# Guessed from {rows}.",
-                "# Correct what is wrong, and give this to --schema.",
+                "# Correct what is wrong, and pass it with --schema.",
             ]
         return [f"# The comments are what {rows} show."] if self.columns else []
 
