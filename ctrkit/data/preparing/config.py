@@ -31,17 +31,37 @@ class ReadConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareConfig(ReadConfig):
+class SourceConfig(ReadConfig):
+    """Options that say what raw rows are.
+
+    Raises:
+        ValueError: if an option is an unknown name.
+    """
+
+    format: str | None = option(
+        None, "format of the log (default: by the file's name)", choices=FORMATS
+    )
+    label: str | None = option(None, "name of the label column (default: the schema's, or guessed)")
+    positive: str | None = option(
+        None, "text of a click in the label column (default: the schema's, or guessed)"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.format is not None:
+            check_choice("format", self.format, FORMATS)
+        if self.positive == "":
+            raise ValueError("positive must not be empty, got ''")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig(SourceConfig):
     """Options of one preparation.
 
     Raises:
         ValueError: if an option is out of range or an unknown name.
     """
 
-    format: str | None = option(
-        None, "format of the log (default: by the file's name)", choices=FORMATS
-    )
-    label: str | None = option(None, "name of the label column (default: the schema's)")
     split: str = option("random", "how rows become train, valid and test", choices=SPLITS)
     fractions: tuple[float, ...] = option((0.8, 0.1, 0.1), "shares of train, valid and test")
     seed: int = option(2021, "seed of the random split")
@@ -81,8 +101,6 @@ class PrepareConfig(ReadConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "fractions", tuple(self.fractions))
-        if self.format is not None:
-            check_choice("format", self.format, FORMATS)
         check_choice("split", self.split, SPLITS)
         check_choice("numbers", self.numbers, NUMBERS)
         check_choice("history_order", self.history_order, HISTORY_ORDERS)

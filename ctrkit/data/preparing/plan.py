@@ -23,7 +23,10 @@ from ctrkit.data.storing import PARTS
 from ctrkit.options import to_mapping
 
 _CHANGE_NOTHING = ("force", "check_space", "num_workers")
-_IN_SCHEMA = ("format", "label", "min_count", "bad_rows", "numbers", "history", "crosses")
+_IN_SCHEMA = (
+    *("format", "label", "positive", "min_count", "bad_rows"),
+    *("numbers", "history", "crosses"),
+)
 _NOT_IN_FINGERPRINT = (*_CHANGE_NOTHING, *_IN_SCHEMA)
 """Options that change nothing, or that the schema in the fingerprint has taken in."""
 
