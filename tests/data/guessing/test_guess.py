@@ -357,7 +357,7 @@ WRONG_LATER = [
 def test_an_error_in_a_later_row_says_that_the_schema_was_guessed(
     tmp_path, monkeypatch, column, text, message, as_file
 ):
-    monkeypatch.setattr("ctrkit.data.guessing.guess.SAMPLED_ROWS", 300)
+    monkeypatch.setattr("ctrkit.data.guessing.first_rows.SAMPLED_ROWS", 300)
     frame = log(
         n=np.linspace(0.5, 9, ROWS), when=pd.date_range("2024-01-01", periods=ROWS).astype(str)
     ).astype(object)
