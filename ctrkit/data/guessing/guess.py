@@ -161,7 +161,7 @@ def _guessed(
     texts = label_texts_of(source.name, rows[label], positive, skip=skip)
     labelled = dataclasses.replace(
         reading,
-        fields=(Field(f"not {label}"),),
+        fields=(Field(f"not {label}"),),  # a schema needs one, of another name
         label=label,
         positive=texts.positive,
         negative=texts.negative,
