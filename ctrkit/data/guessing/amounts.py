@@ -30,6 +30,7 @@ MANY_VALUES = 50
 CROWDED = 0.5
 SPARSE = 0.1
 DENSE = 0.9
+FALLING = -0.3
 ENUMERATED = 200
 """A falling amount of so many values has gaps at its upper end."""
 
@@ -158,7 +159,7 @@ def why_codes(found: WholeNumbers) -> str | None:
         return "far from 0, close together"
     if found.crowded > CROWDED:
         return "crowded at the upper end"
-    if found.distinct >= ENUMERATED and found.fill >= DENSE and found.falling < -0.5:
+    if found.distinct >= ENUMERATED and found.fill >= DENSE and found.falling < FALLING:
         return "numbered without gaps, by frequency"
     if found.scatter > SCATTERED and found.fill > SPARSE:
         return "near values differ in frequency"

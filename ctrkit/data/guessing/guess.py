@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from ctrkit.data.guessing.first_rows import FirstRows
 from ctrkit.data.guessing.kinds import LEAST_ROWS_TO_DROP, guess_field
 from ctrkit.data.guessing.labels import check_label, choose_label, label_texts_of
-from ctrkit.data.guessing.samples import SAMPLED_ROWS, ColumnSample
 from ctrkit.data.guessing.schema_guess import ColumnSeen, SchemaGuess
 from ctrkit.data.reading import (
     FORMATS,
     BadCellsError,
-    Block,
     ColumnSource,
     FrameBlock,
     FrameSource,
     PathLike,
-    SkippedRow,
     Source,
     SourceLike,
-    Table,
-    labels_of,
     open_sources,
-    read_good_rows,
 )
 from ctrkit.data.schemas import (
     BUILT_IN,
@@ -40,9 +32,6 @@ from ctrkit.data.schemas import (
     Field,
     Schema,
 )
-
-LEAST_SEEN = 1e-3
-"""Share of a log that its first rows are taken for where its length is unknown."""
 
 
 def guess_schema(
@@ -164,95 +153,48 @@ def _guessed(
         lists = dict.fromkeys(block.list_columns(), DEFAULT_SEPARATOR)
         block = dataclasses.replace(block, separators=lists)
         known = dict.fromkeys(source.date_columns(), TIMESTAMP) | dict.fromkeys(lists, MULTIVALUED)
-    first_rows = _FirstRows.of(block, skip=skip)
+    rows = FirstRows(block, skip=skip)
     why = "as named"
     if label is None:
-        label, why = choose_label(source.name, first_rows.samples, skip=skip)
-    check_label(source.name, label, first_rows.samples)
-    texts = label_texts_of(source.name, first_rows.samples[label], positive, skip=skip)
+        label, why = choose_label(source.name, rows, skip=skip)
+    check_label(source.name, label, rows)
+    texts = label_texts_of(source.name, rows[label], positive, skip=skip)
     labelled = dataclasses.replace(
         reading,
-        fields=(Field(f"not {label}"),),
+        fields=(Field(f"not {label}"),),  # a schema needs one, of another name
         label=label,
         positive=texts.positive,
         negative=texts.negative,
     )
     if skip:
-        first_rows = _FirstRows.of(block, skip=skip, labels=labelled)
-    fields = _fields_of(first_rows, label, known, first_rows.share_of(opened, reading))
+        rows = FirstRows(block, skip=skip, labels=labelled)
+    fields, columns = _fields_of(rows, label, known, rows.share_of(opened, reading))
     if not fields:
         raise ValueError(f"{source.name}: must have a column besides the label {label!r}")
     try:
-        schema = dataclasses.replace(labelled, fields=tuple(field for field, _ in fields))
+        schema = dataclasses.replace(labelled, fields=tuple(fields))
     except ValueError as error:
         raise ValueError(f"{source.name}: {error}") from error
-    reasons = {field.name: reason for field, reason in fields}
-    return first_rows.guess(schema, source, {label: f"the label, {why}: {texts.reason}", **reasons})
+    columns[label] = ColumnSeen.of(rows[label], f"the label, {why}: {texts.reason}")
+    return _with_what_was_seen(schema, source, rows, [columns[name] for name in rows])
 
 
 def _described(source: Source, schema: Schema, *, skip: bool) -> SchemaGuess:
-    first_rows = _FirstRows.of(source.first_block(schema), skip=skip)
-    return first_rows.guess(schema, source, {})
+    rows = FirstRows(source.first_block(schema), skip=skip)
+    return _with_what_was_seen(schema, source, rows, [ColumnSeen.of(rows[name]) for name in rows])
 
 
-@dataclass(frozen=True)
-class _FirstRows:
-    """The first rows of a log.
-
-    Args:
-        samples: its columns, by name.
-        num_rows: how many rows.
-        of_block: how many the first block of the log has.
-    """
-
-    samples: dict[str, ColumnSample]
-    num_rows: int
-    of_block: int
-
-    @classmethod
-    def of(cls, block: Block, *, skip: bool, labels: Schema | None = None) -> _FirstRows:
-        """Return the rows of a block; `labels` is the schema of labels that rows must have."""
-
-        def read(block: Block) -> Table:
-            table = block.table(block.columns)
-            if labels is not None:
-                labels_of(table, labels)
-            return table
-
-        table = None
-        if skip:
-            table = read_good_rows(block, read, deque[SkippedRow](maxlen=0).extend)
-        table = table or read(block)  # where no row is good, this raises the first error
-        num_rows = min(table.num_rows, SAMPLED_ROWS)
-        columns = table.columns.items()
-        samples = {name: ColumnSample.of(name, column, num_rows) for name, column in columns}
-        return cls(samples, num_rows, table.num_rows)
-
-    def share_of(self, opened: Sequence[Source], reading: Schema) -> float:
-        """Return about which share of the log these rows are; 1 where they are all."""
-        source = opened[0]
-        if source.stream is not None:
-            return LEAST_SEEN
-        if len(list(itertools.islice(source.blocks(reading), 2))) == 1:
-            share = self.num_rows / max(self.of_block, 1)
-        else:
-            about = source.about_rows(reading) or self.num_rows
-            share = min(self.num_rows / max(about, 1), 0.5)
-        return max(share / len(opened), LEAST_SEEN)
-
-    def guess(self, schema: Schema, source: Source, reasons: Mapping[str, str]) -> SchemaGuess:
-        """Return a schema with what these rows show of its columns."""
-        columns = [
-            ColumnSeen.of(sample, reasons.get(name, "")) for name, sample in self.samples.items()
-        ]
-        from_frame = isinstance(source, FrameSource)
-        return SchemaGuess(schema, tuple(columns), source.name, self.num_rows, from_frame)
+def _with_what_was_seen(
+    schema: Schema, source: Source, rows: FirstRows, columns: Sequence[ColumnSeen]
+) -> SchemaGuess:
+    from_frame = isinstance(source, FrameSource)
+    return SchemaGuess(schema, tuple(columns), source.name, rows.num_rows, from_frame)
 
 
 def _fields_of(
-    rows: _FirstRows, label: str, known: Mapping[str, str], seen: float
-) -> list[tuple[Field, str]]:
-    """Return the fields that the columns become, and why.
+    rows: FirstRows, label: str, known: Mapping[str, str], seen: float
+) -> tuple[list[Field], dict[str, ColumnSeen]]:
+    """Return the fields that the columns become, and what was seen of each column.
 
     Args:
         rows: the first rows.
@@ -261,27 +203,31 @@ def _fields_of(
         seen: share of the log that the rows are.
     """
 
-    def guesses(may_drop: bool) -> list[tuple[Field, str]]:
-        return [
-            guess_field(sample, known.get(name), position=n, seen=seen, may_drop=may_drop)
-            for n, (name, sample) in enumerate(rows.samples.items())
-            if name != label
-        ]
+    def guesses(may_drop: bool) -> tuple[list[Field], dict[str, ColumnSeen]]:
+        fields, columns = [], {}
+        for position, name in enumerate(rows):
+            if name != label:
+                sample = rows[name]
+                field, reason = guess_field(
+                    sample, known.get(name), position=position, seen=seen, may_drop=may_drop
+                )
+                field, reason = _without_clash(field, reason, rows)
+                fields.append(field)
+                columns[name] = ColumnSeen.of(sample, reason)
+        return fields, columns
 
     found = guesses(rows.num_rows >= LEAST_ROWS_TO_DROP)
-    if all(field.kind == DROPPED for field, _ in found):
-        found = guesses(False)
-    names = set(rows.samples)
-    return [_without_clash(field, reason, names) for field, reason in found]
+    has_none = all(field.kind == DROPPED for field in found[0])
+    return guesses(False) if has_none else found
 
 
-def _without_clash(field: Field, reason: str, names: set[str]) -> tuple[Field, str]:
+def _without_clash(field: Field, reason: str, names: Container[str]) -> tuple[Field, str]:
     """Leave out times that would become fields which are there already; they can cut a split."""
-    made = {f"{field.name}_{part}" for part in TIME_PARTS} & names
+    made = [name for name in (f"{field.name}_{part}" for part in TIME_PARTS) if name in names]
     if field.kind != TIMESTAMP or not made:
         return field, reason
     left_out = Field(field.name, DROPPED, time_format=field.time_format or "iso")
-    return left_out, f"{reason}; {' and '.join(sorted(made))} is there already"
+    return left_out, f"{reason}; {' and '.join(made)} is there already"
 
 
 def _with_negative(source: Source, schema: Schema, *, skip: bool) -> Schema:
@@ -289,10 +235,9 @@ def _with_negative(source: Source, schema: Schema, *, skip: bool) -> Schema:
 
     So a third text is found in later rows.
     """
-    assert schema.positive is not None
-    rows = _FirstRows.of(source.first_block(schema), skip=skip)
-    check_label(source.name, schema.label, rows.samples)
-    texts = label_texts_of(source.name, rows.samples[schema.label], schema.positive, skip=skip)
+    rows = FirstRows(source.first_block(schema), skip=skip)
+    check_label(source.name, schema.label, rows)
+    texts = label_texts_of(source.name, rows[schema.label], schema.positive, skip=skip)
     return dataclasses.replace(schema, negative=texts.negative)
 
 

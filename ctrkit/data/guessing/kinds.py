@@ -54,15 +54,15 @@ def guess_field(
         return known_field(sample, known)
     if position == 0 and _counts_rows(sample):
         return Field(name, DROPPED), "counts rows"
+    is_dropped = may_drop and seen == 1
     if not sample.texts:
-        is_empty = may_drop and seen == 1
-        return Field(name, DROPPED if is_empty else CATEGORICAL), "empty"
+        return Field(name, DROPPED if is_dropped else CATEGORICAL), "empty"
+    if is_dropped and len(sample.texts) == 1 and not sample.missing:
+        return Field(name, DROPPED), "one value only"
     time_format = time_format_of(sample)
     if time_format is not None:
         given = None if time_format == "iso" else time_format
         return Field(name, TIMESTAMP, time_format=given), _reason_of_time(time_format)
-    if len(sample.texts) == 1 and not sample.missing and may_drop and seen == 1:
-        return Field(name, DROPPED), "one value only"
     field, reason = _number_or_text(sample)
     is_nearly_unique = may_drop and _share_alone(sample, seen) > MOST_ALONE
     # Numbers with some texts among them are worth correcting.
@@ -100,12 +100,12 @@ def _number_or_text(sample: ColumnSample) -> tuple[Field, str]:
     share = _share_of_texts(sample)
     if share == 0:
         return _number(sample)
-    if share < _MOSTLY:
-        odd = sample.texts[int(np.flatnonzero(np.isnan(sample.numbers))[0])]
-        return Field(sample.name), f"numbers in {1 - share:.1%} of the rows, but not {shown(odd)}"
     items = items_of(sample)
     if items is not None:
         return items.field(sample.name), items.reason()
+    if share < _MOSTLY:
+        odd = sample.texts[int(np.flatnonzero(np.isnan(sample.numbers))[0])]
+        return Field(sample.name), f"numbers in {1 - share:.1%} of the rows, but not {shown(odd)}"
     return Field(sample.name), "texts"
 
 

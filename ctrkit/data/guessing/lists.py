@@ -19,6 +19,9 @@ LEAST_SHARED = {"|": 0.9, "; ": 0.9, ";": 0.9, ", ": 0.95, ",": 0.95, " ": 0.98}
 """Separators, and the share of the items that stand in several different cells, at least."""
 
 _MOST_TEXTS = 20_000
+_MOST_CHARACTERS = 1 << 20
+"""Of the texts that are cut into items, which take many times the memory."""
+
 _NUMBER = re.compile(r"[^\w]{0,2}\d{1,3}(?:[., ]\d{3})*(?:[.,]\d+)?[^\w]{0,2}", re.ASCII)
 """A number with marks of thousands or a decimal comma, and a sign of a currency."""
 
@@ -57,7 +60,8 @@ class Items:
 
 def items_of(sample: ColumnSample) -> Items | None:
     """Return the items if a column holds lists, else None."""
-    texts = sample.texts[:_MOST_TEXTS]
+    sizes = itertools.accumulate(map(len, sample.texts[:_MOST_TEXTS]))
+    texts = sample.texts[: sum(size <= _MOST_CHARACTERS for size in sizes)]
     total = int(sample.counts[: len(texts)].sum())
     for separator in LEAST_SHARED:
         rows = sum(

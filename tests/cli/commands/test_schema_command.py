@@ -124,7 +124,7 @@ def test_the_text_of_a_click_can_be_given_where_a_log_is_prepared(log, tmp_path,
 def test_an_error_in_a_later_row_names_the_command_that_corrects_the_guess(
     log, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr("ctrkit.data.guessing.guess.SAMPLED_ROWS", ROWS)
+    monkeypatch.setattr("ctrkit.data.guessing.first_rows.SAMPLED_ROWS", ROWS)
     log.write_text(log.read_text() + "400,u1,cheap,query,no\n")
     message = error_of(["prepare", str(log), "--out", str(tmp_path / "data")], capsys)
     assert message.endswith(

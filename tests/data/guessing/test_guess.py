@@ -243,6 +243,22 @@ def test_the_beginning_of_a_long_log_drops_less(tmp_path, monkeypatch):
     assert kinds_of(frame[:1500])["user"] == "dropped"
 
 
+def test_one_of_several_files_is_a_part_of_the_log(tmp_path):
+    frame = log(always="x", note=[f"n{number}" for number in range(ROWS)])
+    for name in ("1.csv", "2.csv"):
+        frame.to_csv(tmp_path / name, index=False)
+    assert kinds_of(tmp_path / "1.csv")["always"] == "dropped"
+    found = kinds_of([tmp_path / "1.csv", tmp_path / "2.csv"])
+    assert (found["always"], found["note"]) == ("categorical", "dropped")
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".xz"])
+def test_a_file_is_known_to_be_whole_packed_or_not(tmp_path, suffix):
+    path = tmp_path / f"log.csv{suffix}"
+    log(always="x").to_csv(path, index=False)
+    assert kinds_of(path)["always"] == "dropped"
+
+
 def test_numbers_with_a_text_among_them_stay_categories_and_the_reason_says_so():
     frame = log(size=[*np.linspace(0.5, 9, ROWS - 1), "n/a"])
     guess = guess_schema(frame)
@@ -357,7 +373,7 @@ WRONG_LATER = [
 def test_an_error_in_a_later_row_says_that_the_schema_was_guessed(
     tmp_path, monkeypatch, column, text, message, as_file
 ):
-    monkeypatch.setattr("ctrkit.data.guessing.guess.SAMPLED_ROWS", 300)
+    monkeypatch.setattr("ctrkit.data.guessing.first_rows.SAMPLED_ROWS", 300)
     frame = log(
         n=np.linspace(0.5, 9, ROWS), when=pd.date_range("2024-01-01", periods=ROWS).astype(str)
     ).astype(object)

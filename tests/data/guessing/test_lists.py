@@ -40,6 +40,13 @@ def test_lists_of_numbers_are_lists():
     assert guessed(lists(",", range(5, 40)))[0].kind == "multivalued"
 
 
+def test_lists_of_which_most_have_one_item_are_lists():
+    texts = [
+        text.partition("|")[0] if n % 3 else text for n, text in enumerate(lists("|", range(30)))
+    ]
+    assert guessed(texts)[0].kind == "multivalued"
+
+
 def test_the_longest_lists_are_cut():
     assert guessed(lists("|", range(100, 140), most=30))[0].max_slots == 20
 
