@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ctrkit.distill import ComparedModel
 from ctrkit.metrics import Metrics
+from ctrkit.runs import Baseline, Outcome
 
 COLUMNS = {
     "auc": "AUC",
@@ -20,23 +21,54 @@ COLUMNS = {
 
 def metrics_table(metrics: Mapping[str, Metrics]) -> str:
     """Return metrics by name as aligned text, a line each."""
+    return aligned([["", *COLUMNS.values()], *_lines_of(metrics)])
+
+
+def outcome_table(outcome: Outcome) -> str:
+    """Return the metrics of a run as `metrics_table`, each part with those of its baseline."""
     lines = [["", *COLUMNS.values()]]
+    for part, metrics in outcome.evaluations.items():
+        beside = _baseline_on(part, outcome.baseline)
+        lines += _lines_of({part: metrics, **{f"  {name}": m for name, m in beside.items()}})
+    return aligned(lines)
+
+
+def _lines_of(metrics: Mapping[str, Metrics]) -> list[list[str]]:
+    lines = []
     for name, figures in metrics.items():
         row = figures.to_dict()
         cells = [f"{row[c]:.5f}" if isinstance(row[c], float) else f"{row[c]:,}" for c in COLUMNS]
         lines.append([name, *cells])
-    return aligned(lines)
+    return lines
 
 
-def comparison_table(models: Sequence[ComparedModel]) -> str:
-    """Return the figures as aligned text: a line for each, a column for each model."""
-    lines = [["", *(model.name for model in models)]]
+def _baseline_on(part: str, baseline: Baseline | None) -> dict[str, Metrics]:
+    """Return what a model is compared with on a part of the data, by name."""
+    if baseline is None:
+        return {}
+    sources = {"logistic regression": baseline.regression, "base rate": baseline.base_rate}
+    return {name: metrics[part] for name, metrics in sources.items() if part in metrics}
+
+
+def comparison_table(
+    models: Sequence[ComparedModel], baseline: Baseline | None = None, part: str = "test"
+) -> str:
+    """Return the figures as aligned text: a line for each, a column for each model.
+
+    Args:
+        models: what was measured.
+        baseline: what they are compared with, in columns of its own; None for nothing.
+        part: the rows of the figures.
+    """
+    beside = _baseline_on(part, baseline)
+    lines = [["", *(model.name for model in models), *beside]]
 
     def line(name: str, cells: list[str]) -> None:
-        lines.append([name, *cells])
+        lines.append([name, *cells, *[""] * (len(models) + len(beside) - len(cells))])
 
-    line("AUC", [f"{s.auc:.5f}" for s in models])
-    line("logloss", [f"{s.logloss:.5f}" for s in models])
+    scored: list[ComparedModel | Metrics] = [*models, *beside.values()]
+    line("AUC", [f"{s.auc:.5f}" for s in scored])
+    line("logloss", [f"{s.logloss:.5f}" for s in scored])
     line("parameters: table", [f"{s.table_parameters:,}" for s in models])
     line("parameters: net", [f"{s.net_parameters:,}" for s in models])
     line("multiply-adds per row", [f"{s.multiply_adds:,}" for s in models])

@@ -65,6 +65,7 @@ class Phases:
         say: called with a line of text when a phase begins.
         command: the command line, for ``config.json``.
         check_space: refuse jobs that would not fit in memory.
+        baseline: compare the last phase with a logistic regression.
     """
 
     data: PreparedData
@@ -75,6 +76,7 @@ class Phases:
     say: Callable[[str], object]
     command: Sequence[str]
     check_space: bool
+    baseline: bool
 
     def folder(self, phase: str) -> Path:
         """Return where the run of a phase lies."""
@@ -122,6 +124,8 @@ class Phases:
             command=self.command,
             resume=self.resume and phase not in self.anew,
         ) as run:
+            if self.baseline and phase == "finetuning":
+                self.say(run.measure_baseline(check_space=self.check_space).summary())
             yield run
 
     def trained(self, phase: str, recipe: Recipe) -> CTRModel:

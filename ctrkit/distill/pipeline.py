@@ -26,7 +26,20 @@ from ctrkit.files import save_json
 from ctrkit.machine import check_disk
 from ctrkit.models import CTRModel
 from ctrkit.options import check_choice, to_mapping
-from ctrkit.runs import CONFIG, METRICS, Recipe, Run, check_parts, check_runs, claim, read_json
+from ctrkit.runs import (
+    CONFIG,
+    METRICS,
+    Baseline,
+    Hint,
+    Recipe,
+    Run,
+    check_parts,
+    check_runs,
+    claim,
+    read_baseline,
+    read_hints,
+    read_json,
+)
 from ctrkit.training import Observer
 
 
@@ -38,11 +51,15 @@ class DistillOutcome:
         student: the fine-tuned student, in eval mode.
         comparison: teacher, student alone (if wanted), distilled, fine-tuned.
         part: the rows they were measured on, ``"test"``, or ``"valid"`` if there are none.
+        baseline: what they are compared with, if anything.
+        hints: what the figures of the student say about it.
     """
 
     student: CTRModel
     comparison: tuple[ComparedModel, ...]
     part: str
+    baseline: Baseline | None = None
+    hints: Sequence[Hint] = ()
 
 
 def distill_run(
@@ -61,6 +78,7 @@ def distill_run(
     force: bool = False,
     resume: bool = False,
     check_space: bool = True,
+    baseline: bool = True,
 ) -> DistillOutcome:
     """Train or take a teacher, distil a student, fine-tune it, and measure all of them.
 
@@ -79,6 +97,7 @@ def distill_run(
         force: repeat everything, and replace a finished run.
         resume: continue an unfinished phase from its last checkpoint.
         check_space: refuse jobs that would not fit in memory or on disk.
+        baseline: compare the models with a logistic regression.
 
     Raises:
         SpaceError: if more memory or disk is needed than is free.
@@ -98,12 +117,10 @@ def distill_run(
         say=say,
         command=command,
         check_space=check_space,
+        baseline=baseline,
     )
     work = _Distillation(config or DistillConfig(), student.on(data), phases, alone=alone)
-    if check_space:
-        work.check_space(opened)
-    work.check_teacher(opened)
-    work.check_folders(opened, force=force)
+    work.check(opened, force=force)
     return work.run(opened)
 
 
@@ -168,6 +185,13 @@ class _Distillation:
         """The last phase, without the weights that it begins with."""
         return replace(self.student, train=self.config.finetuning(self.student.train))
 
+    def check(self, teacher: _Teacher, *, force: bool) -> None:
+        """Check, before any phase, all that can be."""
+        if self.phases.check_space:
+            self.check_space(teacher)
+        self.check_teacher(teacher)
+        self.check_folders(teacher, force=force)
+
     def check_space(self, teacher: _Teacher) -> None:
         """Check that all phases fit, with a new or a finished teacher."""
         planned = self.student.blueprint()
@@ -205,7 +229,7 @@ class _Distillation:
         self.copies_table(teacher.models)
 
     def check_folders(self, teacher: _Teacher, *, force: bool) -> None:
-        """Check, before any phase, that all outputs may be written."""
+        """Check that all outputs may be written."""
         check_keepable(self.data)
         for run in teacher.runs:
             for phase in PHASES:
@@ -264,9 +288,17 @@ class _Distillation:
         contenders.append(phases.contender("finetuning", student))
         part = "test" if len(self.data.test) else "valid"
         table = compare_models(contenders, getattr(self.data, part), what=part)
-        figures = {"rows": part, "models": [entry.to_dict() for entry in table]}
+        baseline = read_baseline(phases.out)
+        compared = {} if baseline is None else {"baseline": baseline.to_dict()}
+        figures = {"rows": part, "models": [entry.to_dict() for entry in table], **compared}
         save_json(phase_folder(phases.out) / TABLE, figures)
-        return DistillOutcome(student=student.eval(), comparison=table, part=part)
+        return DistillOutcome(
+            student=student.eval(),
+            comparison=table,
+            part=part,
+            baseline=baseline,
+            hints=read_hints(phases.out),
+        )
 
     def _distilled(self, teacher: Sequence[CTRModel], described: Mapping[str, Any]) -> CTRModel:
         recipe = replace(

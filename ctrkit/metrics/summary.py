@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 from numpy.typing import ArrayLike
@@ -46,6 +47,35 @@ class Metrics:
             for _, value in figures
         )
         return f"<table><tr>{heads}</tr><tr>{cells}</tr></table>"
+
+
+def constant_metrics(probability: float, *, rows: int, clicks: int) -> Metrics:
+    """Return the metrics of predicting one probability for all rows.
+
+    Args:
+        probability: more than 0, less than 1.
+        rows: how many there are.
+        clicks: how many of them are clicks.
+
+    Raises:
+        ValueError: if there is only one class.
+
+    Example:
+        >>> constant_metrics(0.5, rows=100, clicks=20).predicted_ratio
+        2.5
+    """
+    entropy = base_entropy(clicks, rows)
+    rate = clicks / rows
+    loss = -(rate * math.log(probability) + (1 - rate) * math.log1p(-probability))
+    return Metrics(
+        auc=0.5,
+        logloss=loss,
+        normalized_entropy=loss / entropy,
+        calibration_error=abs(probability - rate),
+        predicted_ratio=probability / rate,
+        rows=rows,
+        clicks=clicks,
+    )
 
 
 def compute_metrics(labels: ArrayLike, probabilities: ArrayLike) -> Metrics:

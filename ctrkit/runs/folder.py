@@ -14,10 +14,13 @@ FORMAT_VERSION = 1
 
 CONFIG = "config.json"
 METRICS = "metrics.json"
+BASELINE = "baseline.json"
+"""What an unfinished run keeps for its ``metrics.json``."""
+
 CHECKPOINTS = "checkpoints"
 DATA = "data"
 
-SECTIONS = ("model", "train", "data", "distill", "valid", "test")
+SECTIONS = ("model", "train", "data", "distill", "valid", "test", "baseline")
 """Parts of ``config.json`` and ``metrics.json`` that are objects, where they are there."""
 
 
@@ -59,6 +62,7 @@ def remove_remains(folder: Path) -> None:
         remove_left_overs(part)
     if is_finished(folder):  # and was killed before it could remove them
         remove_unfinished(folder / CHECKPOINTS)
+        (folder / BASELINE).unlink(missing_ok=True)
 
 
 def refuse_unfinished(folder: Path) -> None:

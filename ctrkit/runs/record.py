@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,10 @@ from ctrkit.data import PreparedData
 from ctrkit.files import only_writer, save_json
 from ctrkit.metrics import Metrics
 from ctrkit.models import CTRModel
+from ctrkit.runs.baseline import Baseline, kept_baseline
 from ctrkit.runs.finite import measure
-from ctrkit.runs.folder import CHECKPOINTS, CONFIG, METRICS, claim, read_json
+from ctrkit.runs.folder import BASELINE, CHECKPOINTS, CONFIG, METRICS, claim, read_json
+from ctrkit.runs.hints import Hint, hints
 from ctrkit.runs.recipe import Recipe
 from ctrkit.runs.space import check_runs
 from ctrkit.training import (
@@ -33,11 +35,21 @@ from ctrkit.training import (
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of a recorded run: the model with its best weights, and its figures."""
+    """The result of a recorded run: the model with its best weights, and its figures.
+
+    Attributes:
+        model: with its best weights.
+        result: what happened in training.
+        evaluations: metrics of the model, by part.
+        baseline: what it is compared with, if anything.
+        hints: what its figures say about it.
+    """
 
     model: CTRModel
     result: TrainResult
     evaluations: dict[str, Metrics]
+    baseline: Baseline | None = None
+    hints: Sequence[Hint] = ()
 
 
 def train_run(
@@ -52,6 +64,8 @@ def train_run(
     force: bool = False,
     resume: bool = False,
     check_space: bool = True,
+    baseline: bool = True,
+    say: Callable[[str], object] = str,
 ) -> Outcome:
     """Build a model, train it, evaluate it and write the run folder.
 
@@ -70,6 +84,8 @@ def train_run(
         force: replace a finished run, or one that could resume.
         resume: continue from the last checkpoint in the folder, if there is one.
         check_space: refuse jobs that would not fit in memory or on disk.
+        baseline: first fit a logistic regression, to compare the model with.
+        say: called with a line of text when that is done.
 
     Raises:
         SpaceError: if more memory or disk is needed than is free.
@@ -89,6 +105,8 @@ def train_run(
         check_runs("training", data, [(recipe.blueprint(), recipe.train, out)])
     new = recipe.new_model()
     with recording(out, recipe, data, observers=observers, command=command, resume=resume) as run:
+        if baseline:
+            say(run.measure_baseline(check_space=check_space).summary())
         trainer = Trainer(recipe.train, observers=run.observers)
         result = trainer.fit(
             new, data.train, data.valid, checkpoints=run.checkpoints, resume=run.resume
@@ -146,6 +164,7 @@ def recording(
         else:
             (out / METRICS).unlink(missing_ok=True)  # from here on the run is unfinished
             remove_unfinished(out / CHECKPOINTS)
+            (out / BASELINE).unlink(missing_ok=True)
             save_json(out / CONFIG, {**recipe.to_config(), "command": list(command)})
         # Also when resuming: without these files the run could not be opened.
         data.encoder.save(out)
@@ -159,7 +178,10 @@ class Recording:
         checkpoints: folder for the checkpoints of `Trainer.fit`.
         resume: whether to continue from the last of them.
         observers: those of the caller, and one that keeps ``history.csv`` up to date.
+        baseline: what the model is compared with; None until it is measured.
     """
+
+    baseline: Baseline | None = None
 
     def __init__(
         self, out: Path, data: PreparedData, *, observers: Sequence[Observer], resume: bool
@@ -170,6 +192,15 @@ class Recording:
         self._out = out
         self._data = data
 
+    def measure_baseline(self, *, check_space: bool) -> Baseline:
+        """Measure what the model is to be compared with, before it is trained.
+
+        Args:
+            check_space: leave out what would not fit in memory.
+        """
+        self.baseline = kept_baseline(self._out, self._data, check_space=check_space)
+        return self.baseline
+
     def finish(self, model: CTRModel, result: TrainResult) -> Outcome:
         """Evaluate the trained model, and write ``metrics.json``: the run is finished.
 
@@ -177,14 +208,28 @@ class Recording:
             FloatingPointError: if a score is not finite, after the other figures are written.
         """
         evaluations, failed = self._evaluate(model)
+        found = hints(
+            evaluations.get("valid"),
+            history=result.history,
+            regression=None if self.baseline is None else self.baseline.regression.get("valid"),
+        )
         figures = {name: metrics.to_dict() for name, metrics in evaluations.items()}
-        save_json(self._out / METRICS, {**figures, **result.to_dict()})
+        compared = {} if self.baseline is None else {"baseline": self.baseline.to_dict()}
+        said = {"hints": [vars(hint) for hint in found]}
+        save_json(self._out / METRICS, {**figures, **compared, **result.to_dict(), **said})
         remove_unfinished(self.checkpoints)
+        (self._out / BASELINE).unlink(missing_ok=True)
         if failed is not None:
             raise FloatingPointError(
                 f"{self._out} is trained and written, without some figures: {failed}"
             )
-        return Outcome(model=model, result=result, evaluations=evaluations)
+        return Outcome(
+            model=model,
+            result=result,
+            evaluations=evaluations,
+            baseline=self.baseline,
+            hints=found,
+        )
 
     def _evaluate(self, model: CTRModel) -> tuple[dict[str, Metrics], FloatingPointError | None]:
         """Return the figures on validation and test rows, and why those of a part are missing."""

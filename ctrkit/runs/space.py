@@ -26,6 +26,7 @@ from ctrkit.training import (
     TrainConfig,
     chosen_shuffle,
     chunks_at_once,
+    regression_bytes,
     rows_of_chunk,
     table_optimizer,
     unfinished,
@@ -105,6 +106,17 @@ def check_scoring(what: str, needed: int) -> None:
     """
     advice = "end other programs, or take a machine with more memory"
     check_memory(what, needed, free_memory(), advice=advice)
+
+
+def check_baseline(data: PreparedData) -> None:
+    """Check that the logistic regression that a run is compared with can be fitted.
+
+    Raises:
+        SpaceError: if that needs more memory than is free.
+    """
+    needed = regression_bytes(data.cardinalities, len(data.train))
+    advice = "end other programs"
+    check_memory("a logistic regression", needed, free_memory(), advice=advice)
 
 
 def check_fits_memory(

@@ -24,7 +24,7 @@ from ctrkit.training.latency import latencies
 from ctrkit.training.observer import Observer
 from ctrkit.training.optimizers import table_optimizer
 from ctrkit.training.ranks import ALONE, Ranks
-from ctrkit.training.regression import Regression, fit_regression, regression_logits
+from ctrkit.training.regression import fit_regression, regression_bytes, regression_logits
 from ctrkit.training.scoring import (
     blocks_of,
     eval_mode,

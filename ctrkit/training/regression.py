@@ -8,37 +8,57 @@
 It has what a `FeatureEmbedding` of width 1 has: a weight for each id, scaled by the value of a
 field that has one, averaged over the slots of a multi-valued field; and a direction for each value
 that moves a field. Few rows suffice, since a weight is one number; and it is fitted by L-BFGS on
-scaled weights, to the end, so that nothing depends on a learning rate or a seed.
+scaled weights until it gains no more, so that nothing depends on a learning rate or a seed. Time
+and memory are bounded for logs of any size, and no bit depends on the number of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrkit.fields import MISSING_ID, Cardinalities, FieldShape, field_shapes
+from ctrkit.fields import Cardinalities, FieldShape, field_shapes
+from ctrkit.machine import one_blas_thread
 from ctrkit.metrics import logloss
-from ctrkit.rows import Rows
+from ctrkit.training.design import (
+    Design,
+    Sums,
+    blocks_of_designs,
+    design_of,
+    num_entries,
+    num_sampled,
+    sample_of,
+)
 from ctrkit.training.input import Examples
 
 MOST_ROWS = 200_000
-"""Training rows that are used, at equal distances: more change a weight by less than its error."""
+"""Training rows that are used: more change a weight by less than its error."""
 
 MOST_VALID_ROWS = 50_000
 """Validation rows that choose the ridge."""
+
+MOST_WEIGHTS = 1_000_000
+"""Ids that get a weight, the most frequent of the rows that are used; all others have 0."""
 
 RIDGES = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
 """From strong to weak: the first after which the validation rows gain no more is kept."""
 
 RIDGE_WITHOUT_VALIDATION = 10.0
 
-_MOST_ITERATIONS = 50
+ENTRY_BYTES = 32
+"""Of an id or value in a matrix, and of what is made on the way to it."""
 
-Sums = NDArray[np.float64]
+FITTED_BYTES = 280
+"""Of a weight: L-BFGS keeps ten steps and ten changes of the gradient."""
+
+WEIGHT_BYTES = 24
+"""Of a weight that is not fitted."""
+
+_MOST_ITERATIONS = 50
+_LEAST_GAIN = 1e-6  # of an iteration, as a part of the loss
 
 
 @dataclass(frozen=True)
@@ -51,6 +71,7 @@ class Regression:
         bias: of all rows.
         ridge: the one that was chosen.
         num_rows: training rows that were used.
+        num_clicks: clicks among them; with none, or nothing else, all weights are near 0.
     """
 
     weights: Sums
@@ -58,26 +79,7 @@ class Regression:
     bias: float
     ridge: float
     num_rows: int
-
-
-class _Design(NamedTuple):
-    """Rows as matrices: ``table`` sparse ``(N, R)``, ``values`` dense ``(N, V)``."""
-
-    table: Any
-    values: Sums
-
-    def logits(self, weights: Sums) -> Sums:
-        """Return the logits ``(N,)`` of weights ``(R + V + 1,)``."""
-        split = self.table.shape[1]
-        # einsum, because its sums do not depend on the number of threads.
-        found: Sums = self.table @ weights[:split] + weights[-1]
-        found += np.einsum("nv,v->n", self.values, weights[split:-1])
-        return found
-
-    def transposed(self, numbers: Sums) -> Sums:
-        """Return the sums ``(R + V + 1,)`` of numbers ``(N,)`` over the rows."""
-        of_values = np.einsum("nv,n->v", self.values, numbers)
-        return np.concatenate([self.table.T @ numbers, of_values, [numbers.sum()]])
+    num_clicks: int
 
 
 def fit_regression(
@@ -89,120 +91,113 @@ def fit_regression(
         cardinalities: of the fields, as a model takes them.
         train: training rows, with both classes.
         valid: rows that choose the ridge; None for a fixed one.
+
+    Raises:
+        ValueError: if an id is out of range.
     """
     shapes = field_shapes(cardinalities)
-    rows = _some_of(train, MOST_ROWS)
-    design = _design(shapes, rows)
+    rows = sample_of(train, num_sampled(len(train.ids), shapes, MOST_ROWS))
     labels = np.asarray(rows.labels, dtype=np.float64)
-    weights = np.zeros(design.table.shape[1] + design.values.shape[1] + 1)
-    rate = labels.mean()
-    weights[-1] = np.log(rate / (1 - rate))
-    scale = _scale(design, rate * (1 - rate))
-    if valid is None or len(valid.labels) == 0:
-        ridges: Sequence[float] = (RIDGE_WITHOUT_VALIDATION,)
-    else:
-        ridges = RIDGES
-        held_out = _some_of(valid, MOST_VALID_ROWS)
-        held_out_design, clicks = _design(shapes, held_out), np.asarray(held_out.labels)
-    best, chosen, least = weights, ridges[0], np.inf
-    for ridge in ridges:
-        weights = _fitted(design, labels, ridge, weights, scale)
-        if len(ridges) == 1:
-            best = weights
-            break
-        loss = logloss(clicks, _sigmoid(held_out_design.logits(weights)))
-        if loss >= least:
-            break
-        best, chosen, least = weights, ridge, loss
-    split = design.table.shape[1]
-    return Regression(best[:split], best[split:-1], float(best[-1]), chosen, len(labels))
+    design = design_of(shapes, rows)
+    del rows
+    num_ids = design.table.shape[1]
+    is_kept = _most_frequent(design)
+    design = design.with_columns_of(is_kept)
+    with one_blas_thread():
+        fitted = _Fit(design, labels, is_kept)
+        if valid is None or len(valid.ids) == 0:
+            best = fitted.weights(RIDGE_WITHOUT_VALIDATION)
+            chosen = RIDGE_WITHOUT_VALIDATION
+        else:
+            best, chosen = _best(fitted, shapes, valid)
+    return Regression(
+        best[:num_ids], best[num_ids:-1], float(best[-1]), chosen, len(labels), int(labels.sum())
+    )
 
 
 def regression_logits(regression: Regression, cardinalities: Cardinalities, rows: Examples) -> Sums:
     """Return the logits ``(N,)`` of rows."""
     parts = (regression.weights, regression.directions, np.array([regression.bias]))
     shapes, weights = field_shapes(cardinalities), np.concatenate(parts)
-    starts = range(0, len(rows.ids), MOST_VALID_ROWS)
-    blocks = (_rows(rows, slice(start, start + MOST_VALID_ROWS)) for start in starts)
-    return np.concatenate([np.empty(0), *(_design(shapes, b).logits(weights) for b in blocks)])
+    blocks = (design.logits(weights) for design in blocks_of_designs(shapes, rows))
+    return np.concatenate([np.empty(0), *blocks])
 
 
-def _rows(rows: Examples, index: slice) -> Rows:
-    values = None if rows.values is None else np.asarray(rows.values[index])
-    return Rows(np.asarray(rows.ids[index]), np.asarray(rows.labels[index]), values)
+def regression_bytes(cardinalities: Cardinalities, num_rows: int) -> int:
+    """Return about how much memory `fit_regression` takes at most on so many training rows."""
+    shapes = field_shapes(cardinalities)
+    entries = num_entries(shapes) * num_sampled(num_rows, shapes, MOST_ROWS)
+    num_ids = sum(shape.cardinality for shape in shapes if shape.shares_with is None)
+    num_fitted = min(num_ids, entries, MOST_WEIGHTS)
+    return ENTRY_BYTES * entries + FITTED_BYTES * num_fitted + WEIGHT_BYTES * num_ids
 
 
-def _some_of(rows: Examples, most: int) -> Rows:
-    return _rows(rows, slice(None, None, max(1, -(-len(rows.labels) // most))))
+def _best(fit: _Fit, shapes: Sequence[FieldShape], valid: Examples) -> tuple[Sums, float]:
+    """Return the weights with the least loss on validation rows, and their ridge."""
+    held_out = sample_of(valid, num_sampled(len(valid.ids), shapes, MOST_VALID_ROWS))
+    design, clicks = design_of(shapes, held_out), np.asarray(held_out.labels)
+    best, chosen, least = np.empty(0), RIDGES[0], np.inf
+    for ridge in RIDGES:
+        weights = fit.weights(ridge)
+        loss = logloss(clicks, _sigmoid(design.logits(weights)))
+        if loss >= least:
+            break
+        best, chosen, least = weights, ridge, loss
+    return best, chosen
 
 
-def _design(shapes: Sequence[FieldShape], rows: Rows) -> _Design:
-    from scipy.sparse import csr_matrix  # here, since most of the package does without
-
-    num_rows = len(rows.ids)
-    first_row: list[int] = []
-    total = 0
-    for shape in shapes:
-        own = shape.shares_with is None
-        first_row.append(total if own else first_row[shape.shares_with or 0])
-        total += shape.cardinality if own else 0
-    weights = np.ones(rows.ids.shape)
-    moving: list[NDArray[Any]] = []
-    columns = rows.ids.astype(np.int64)
-    slot = column = 0
-    for shape, first in zip(shapes, first_row, strict=True):
-        slots = slice(slot, slot + shape.num_slots)
-        columns[:, slots] += first
-        if shape.num_slots > 1:
-            weights[:, slots] = _shares(rows.ids[:, slots])
-        if rows.values is not None and shape.has_value:
-            weights[:, slot] = rows.values[:, column]
-        elif rows.values is not None:
-            moving += list(rows.values[:, column : column + shape.num_values].T)
-        slot, column = slots.stop, column + shape.value_columns
-    starts = np.arange(num_rows + 1) * rows.ids.shape[1]
-    table = csr_matrix((weights.ravel(), columns.ravel(), starts), shape=(num_rows, total))
-    values = np.stack(moving, axis=1) if moving else np.empty((num_rows, 0))
-    return _Design(table, values.astype(np.float64))
+def _most_frequent(design: Design) -> NDArray[np.bool_]:
+    """Return which ids ``(R,)`` are fitted: those that occur, at most `MOST_WEIGHTS` of them."""
+    counts = np.bincount(design.table.indices, minlength=design.table.shape[1])
+    fewest = 1
+    while np.count_nonzero(counts >= fewest) > MOST_WEIGHTS:
+        fewest += 1
+    is_kept = counts >= fewest
+    is_kept[0] |= not is_kept.any()
+    return is_kept
 
 
-def _shares(ids: NDArray[np.int32]) -> Sums:
-    """Return the share of each slot in a mean over those that hold a value."""
-    present = ids != MISSING_ID
-    # With no value at all, the first slot, which holds MISSING_ID, stands for the row.
-    present[:, 0] |= ~present.any(axis=1)
-    found: Sums = present / present.sum(axis=1, keepdims=True)
-    return found
+class _Fit:
+    """The training of one regression, from ridge to ridge."""
 
+    def __init__(self, design: Design, labels: Sums, is_kept: NDArray[np.bool_]) -> None:
+        self.design = design
+        self.labels = labels
+        self.is_kept = is_kept
+        num_clicks, num_rows = labels.sum() + 0.5, len(labels) + 1  # finite without any click
+        rate = num_clicks / num_rows
+        self.curvature = rate * (1 - rate) * design.squares()
+        self.fitted = np.zeros(len(self.curvature))
+        self.fitted[-1] = np.log(rate / (1 - rate))
 
-def _scale(design: _Design, curvature: float) -> Sums:
-    """Return the squares' sums of each column, of which the loss has so much curvature."""
-    squares = design.table.multiply(design.table).sum(axis=0)
-    of_values = np.einsum("nv,nv->v", design.values, design.values)
-    rows = float(design.table.shape[0])
-    return curvature * np.concatenate([np.asarray(squares).ravel(), of_values, [rows]])
+    def weights(self, ridge: float) -> Sums:
+        """Fit with a ridge, from the last weights on; return the weights ``(R + V + 1,)``."""
+        self.fitted = self._minimum(ridge)
+        num_fitted = int(np.count_nonzero(self.is_kept))
+        found = np.zeros(len(self.is_kept) + len(self.fitted) - num_fitted)
+        found[: len(self.is_kept)][self.is_kept] = self.fitted[:num_fitted]
+        found[len(self.is_kept) :] = self.fitted[num_fitted:]
+        return found
 
+    def _minimum(self, ridge: float) -> Sums:
+        from scipy.optimize import minimize
 
-def _fitted(design: _Design, labels: Sums, ridge: float, start: Sums, scale: Sums) -> Sums:
-    from scipy.optimize import minimize
+        # A weight times the root of its curvature: frequent and rare ids then move alike.
+        roots = np.sqrt(self.curvature + ridge)
+        ridges = np.append(np.full(len(roots) - 1, ridge), 0.0)
 
-    # A weight times the root of its curvature: frequent and rare ids then move alike.
-    roots = np.sqrt(scale + ridge)
-    penalised = np.ones(len(start))
-    penalised[-1] = 0.0
+        def loss(scaled: Sums) -> tuple[float, Sums]:
+            weights = scaled / roots
+            logits = self.design.logits(weights)
+            bce = np.logaddexp(0, logits) - self.labels * logits
+            penalties = ridges * weights
+            gradient = self.design.transposed(_sigmoid(logits) - self.labels) + penalties
+            return float(bce.sum()) + float(penalties @ weights) / 2, gradient / roots
 
-    def loss(scaled: Sums) -> tuple[float, Sums]:
-        weights = scaled / roots
-        logits = design.logits(weights)
-        bce = np.logaddexp(0, logits) - labels * logits
-        penalty = ridge / 2 * float(penalised @ (weights * weights))
-        gradient = design.transposed(_sigmoid(logits) - labels) + ridge * penalised * weights
-        return float(bce.sum()) + penalty, gradient / roots
-
-    options = {"maxiter": _MOST_ITERATIONS, "ftol": 1e-8, "gtol": 1e-6}
-    found = minimize(loss, start * roots, jac=True, method="L-BFGS-B", options=options)
-    weights: Sums = found.x / roots
-    return weights
+        options = {"maxiter": _MOST_ITERATIONS, "ftol": _LEAST_GAIN, "gtol": 1e-6}
+        found = minimize(loss, self.fitted * roots, jac=True, method="L-BFGS-B", options=options)
+        weights: Sums = found.x / roots
+        return weights
 
 
 def _sigmoid(logits: Sums) -> Sums:

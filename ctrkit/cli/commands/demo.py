@@ -16,9 +16,10 @@ from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.tables import aligned, comparison_table
 from ctrkit.data import PreparedData, prepare
 from ctrkit.distill import distill_run
+from ctrkit.metrics import Metrics
 from ctrkit.options import check_positive
 from ctrkit.runs import Recipe, Run, train_run
-from ctrkit.synthetic import best_scores, generate
+from ctrkit.synthetic import BestScores, best_scores, generate
 from ctrkit.training import TrainConfig
 
 FEWEST_ROWS = 1000
@@ -95,8 +96,11 @@ def _train(data: PreparedData, out: Path, seed: int) -> None:
     best = best_scores(np.asarray(data.test.labels), np.asarray(truth))
     show("\n4. How good is it? On the test rows, which no choice has seen:\n")
     lines = [["", "AUC", "logloss"]]
-    lines.append(["EulerNet", f"{test.auc:.4f}", f"{test.logloss:.4f}"])
-    lines.append(["the truth itself", f"{best.auc:.4f}", f"{best.logloss:.4f}"])
+    found: dict[str, Metrics | BestScores] = {}
+    if outcome.baseline is not None and "test" in outcome.baseline.regression:
+        found["logistic regression"] = outcome.baseline.regression["test"]
+    found |= {"EulerNet": test, "the truth itself": best}
+    lines += [[name, f"{m.auc:.4f}", f"{m.logloss:.4f}"] for name, m in found.items()]
     show(aligned(lines))
 
 
@@ -115,7 +119,7 @@ def _distil(data: PreparedData, out: Path, seed: int) -> None:
         say=lambda text: show(f"   {text}"),
         force=True,
     )
-    show(f"\n{comparison_table(distilled.comparison)}")
+    show(f"\n{comparison_table(distilled.comparison, distilled.baseline)}")
 
 
 def _predict(raw: Path, out: Path) -> None:

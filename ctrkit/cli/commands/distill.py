@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctrkit.cli.arguments import COMMON, Parser, add_options, collect, read_settings
+from ctrkit.cli.baseline import add_baseline, say_hints
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.models import MODEL_NAMES, add_model_options, chosen_model, refuse_early
@@ -61,6 +62,7 @@ def add_to(parser: Parser) -> None:
         choices=PHASES,
         help="repeat this phase and those built on it (default: keep finished ones)",
     )
+    add_baseline(parser)
     add_resume(parser)
     add_allow_code(parser)
     add_options(parser, "distillation", DistillConfig, common=COMMON)
@@ -112,9 +114,11 @@ def run(arguments: argparse.Namespace) -> None:
         force=options["data"].force,
         resume=arguments.resume,
         check_space=options["data"].check_space,
+        baseline=arguments.baseline,
     )
     say(f"on the {outcome.part} rows:")
-    show(comparison_table(outcome.comparison))
+    show(comparison_table(outcome.comparison, outcome.baseline, outcome.part))
+    say_hints(outcome.hints)
     say(f"run written to {out}")
 
 

@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 
 from ctrkit.cli.arguments import COMMON, Parser, add_options, collect, given, read_settings
+from ctrkit.cli.baseline import add_baseline, say_hints
 from ctrkit.cli.console import say, show
 from ctrkit.cli.inputs import add_raw_files, prepared_or_raw
 from ctrkit.cli.like import like_of
@@ -15,7 +16,7 @@ from ctrkit.cli.own_code import add_allow_code
 from ctrkit.cli.paths import check_folder, folder_path, path
 from ctrkit.cli.progress import TrainingBar
 from ctrkit.cli.resume import add_resume, says_finished
-from ctrkit.cli.tables import metrics_table
+from ctrkit.cli.tables import outcome_table
 from ctrkit.data import PrepareConfig
 from ctrkit.models import model_options
 from ctrkit.runs import DATA, claim, train_run
@@ -44,6 +45,7 @@ def add_to(parser: Parser) -> None:
     add_resume(parser)
     add_allow_code(parser)
     parser.add_argument("--tensorboard", action="store_true", help="also write RUN/tensorboard")
+    add_baseline(parser)
     add_options(parser, "training", TrainConfig, common=COMMON)
     add_raw_files(parser)
     add_model_options(parser, "--model", DEFAULT_MODEL)
@@ -85,9 +87,12 @@ def run(arguments: argparse.Namespace) -> None:
         force=force,
         resume=arguments.resume,
         check_space=options["data"].check_space,
+        baseline=arguments.baseline,
+        say=say,
     )
     say(f"{outcome.result.stopped} after {outcome.result.seconds:.0f} s")
-    show(metrics_table(outcome.evaluations))
+    show(outcome_table(outcome))
+    say_hints(outcome.hints)
     if like is not None:
         like.say_outcome(outcome.evaluations)
     say(f"run written to {out}")

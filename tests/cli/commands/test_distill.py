@@ -67,7 +67,9 @@ def table_beside(out: Path) -> dict:
 
 def phases_done(capsys) -> dict[str, bool]:
     """Return, for each phase that was told of, whether it was done anew."""
-    told = re.findall(r"^(\w+): (finished already)?", capsys.readouterr().err, flags=re.MULTILINE)
+    phases = "teacher|alone|distillation|finetuning"
+    pattern = rf"^({phases}): (finished already)?"
+    told = re.findall(pattern, capsys.readouterr().err, flags=re.MULTILINE)
     return {phase: not kept for phase, kept in told}
 
 
@@ -76,7 +78,9 @@ def test_a_named_teacher_is_trained_and_everything_is_shown(log, tmp_path, capsy
     words = ["distill", str(log), "--format", "criteo", "--teacher", "crossnet", "--out", str(out)]
     assert main([*words, *STUDENT]) == 0
     table = capsys.readouterr().out.splitlines()
-    assert table[0].split() == ["teacher", "alone", "distilled", "finetuned"]
+    assert re.split("  +", table[0].strip()) == [
+        *("teacher", "alone", "distilled", "finetuned", "logistic regression", "base rate")
+    ]
     assert [line.split("  ")[0].strip() for line in table[1:]] == [
         "AUC",
         "logloss",
@@ -118,8 +122,27 @@ def test_table_says_what_the_runs_say(distilled, teacher):
         assert parameters == metrics["num_parameters"]
         size = (folder / "checkpoints/best.pt").stat().st_size
         assert figures[name]["bytes_on_disk"] == size
+    assert table["baseline"] == metrics["baseline"]  # of the student, the last of the runs
     assert figures["distilled"]["agreement"] != figures["finetuned"]["agreement"]
     assert figures["teacher"]["agreement"] is None
+
+
+def test_the_baseline_is_measured_once_for_all_phases(distilled, again, tmp_path, monkeypatch):
+    for phase in ("alone", "distilled"):
+        metrics = json.loads(Path(f"{distilled}.phases/{phase}/metrics.json").read_text())
+        assert "baseline" not in metrics
+        assert "hints" in metrics
+    before = json.loads((distilled / "metrics.json").read_text())["baseline"]
+    monkeypatch.setattr("ctrkit.runs.baseline.fit_regression", lambda *_: 1 / 0)
+    assert main(again) == 0
+    assert table_beside(tmp_path / "small")["baseline"] == before
+
+
+def test_a_distillation_needs_no_baseline(again, tmp_path, capsys):
+    assert main([*again, "--restart", "finetuning", "--no-baseline"]) == 0
+    assert "regression" not in capsys.readouterr().out
+    assert "baseline" not in table_beside(tmp_path / "small")
+    assert "baseline" not in json.loads((tmp_path / "small/metrics.json").read_text())
 
 
 def test_the_students_run_is_a_plain_run(distilled, teacher, log, tmp_path, capsys):
