@@ -187,7 +187,10 @@ def test_importing_ctrkit_does_no_work():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["ctrkit.data", "ctrkit.metrics", "ctrkit.cli.commands.prepare"])
+@pytest.mark.parametrize(
+    "module",
+    ["ctrkit.data", "ctrkit.metrics", "ctrkit.cli.commands.prepare", "ctrkit.cli.commands.schema"],
+)
 def test_preparing_data_does_not_load_torch(module):
     code = f"import sys, {module}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -37,10 +37,10 @@ def anchors(path: Path) -> set[str]:
 
 
 def commands(path: Path) -> list[str]:
-    """Return the ``ctrkit`` commands of a page, continued lines joined."""
+    """Return the ``ctrkit`` commands of a page, continued lines joined, without ``> FILE``."""
     lines = "".join(blocks(path, "console")).replace("\\\n", " ").splitlines()
     return [
-        line.split("ctrkit ", 1)[1]
+        line.split("ctrkit ", 1)[1].partition(" > ")[0]
         for line in lines
         if line.startswith(("$ ctrkit ", "$ python -m ctrkit "))
     ]

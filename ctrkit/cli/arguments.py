@@ -32,7 +32,7 @@ NOT_GIVEN = object()
 COMMON = frozenset(
     {
         *("epochs", "batch_size", "learning_rate", "patience", "seed", "device"),
-        *("format", "label", "split", "fractions", "min_count", "force"),
+        *("format", "label", "positive", "split", "fractions", "min_count", "force"),
         *("kd_loss", "temperature", "student_table"),
     }
 )

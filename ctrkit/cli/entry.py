@@ -17,6 +17,7 @@ from ctrkit.options import shown, suggest
 
 COMMANDS = {
     "prepare": "raw log -> prepared data",
+    "schema": "raw log -> its guessed schema, as TOML to correct",
     "train": "prepared data or raw log -> trained model",
     "distill": "a teacher's knowledge -> a small, fast student",
     "evaluate": "score labelled rows and print the metrics",
@@ -60,7 +61,7 @@ def main(
     name = f"ctrkit {command}" if command else "ctrkit"
     shows_traceback = "--traceback" in words
     try:
-        if command not in (None, "prepare"):  # which do without PyTorch
+        if command not in (None, "prepare", "schema"):  # which do without PyTorch
             require_addresses()
         arguments = make_parser(command).parse_args(words)
         arguments.command_line = ["ctrkit", *words]

@@ -16,6 +16,7 @@ from ctrkit.data import (
     PrepareConfig,
     PreparedData,
     ReadConfig,
+    SchemaGuess,
     SkippedRows,
     load,
     most_bad_rows,
@@ -58,11 +59,16 @@ def prepare_from(
             valid=arguments.valid,
             test=arguments.test,
             progress=bar,
+            on_guess=_tell_guess,
             **vars(config),
         )
     num_rows = sum(len(part) for part in (data.train, data.valid, data.test))
     tell_skipped(data.num_skipped, num_rows, f"they are in {data.path / SKIPPED_FILE}")
     return data
+
+
+def _tell_guess(guess: SchemaGuess) -> None:
+    say(f"guessed the schema: {guess.summary()}; {guess.command} shows it")
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """Work that does not fit is refused before anything is written, unless the user insists."""
 
+import dataclasses
 import gzip
 import json
 from types import SimpleNamespace
@@ -123,3 +124,16 @@ def test_preparation_holds_its_arrays_and_more(log, data):
     spilled = ROWS * (SPILLED_CELL_BYTES * 39 + 2)
     assert without - spilled == pytest.approx(arrays, rel=0.01)
     assert with_times == without + 8 * ROWS
+
+
+def test_history_and_crosses_need_room_of_their_own():
+    def row(history, crosses, **given):
+        schema = dataclasses.replace(CRITEO, history=history, crosses=crosses)
+        return preparation_disk(schema, 1000, with_times=False, **given) / 1000
+
+    plain = row((), ())
+    assert row(("C1",), ()) > plain + 8
+    assert row(("C1",), (), in_order=True) == row(("C1",), ()) + 16
+    assert row((), ("C1+C2",)) > plain + 4
+    every = tuple(field.name for field in CRITEO.fields)
+    assert row(("auto",), ("auto",)) > row(every, ())

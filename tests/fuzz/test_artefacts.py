@@ -105,7 +105,8 @@ def plain_labels(path: Path, schema: Schema) -> list[int]:
     options |= {"quotechar": schema.quote} if schema.quote else {"quoting": csv.QUOTE_NONE}
     rows = [row for row in csv.reader(io.StringIO(text, newline="\n"), **options) if row]
     columns = rows.pop(0) if schema.header else list(schema.file_columns)
-    return [int(float(row[columns.index(schema.label)])) for row in rows]
+    labels = [row[columns.index(schema.label)].lower() for row in rows]
+    return [int(float({"true": "1", "false": "0"}.get(label, label))) for label in labels]
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Times in cells: seconds since 1970, ISO 8601, or a ``strptime`` pattern."""
+"""Times in cells: seconds or milliseconds since 1970, ISO 8601, or a ``strptime`` pattern."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ MAX_PATTERN = 100
 FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
 """Seconds since 1970 at the beginning of year 1 and at the end of year 9999."""
 
+_PER_SECOND = {"epoch": 1, "epoch_ms": 1000}
+"""Formats that count from 1970, and what they count a second."""
+
 
 def seconds_of(tokens: Tokens, time_format: str) -> tuple[Whole, IsBad]:
     """Return seconds since 1970 (UTC), `NO_NUMBER` where missing, and which texts are no times.
 
     Args:
         tokens: the texts.
-        time_format: ``"iso"``, ``"epoch"`` or a pattern.
+        time_format: ``"iso"``, ``"epoch"``, ``"epoch_ms"`` or a pattern.
     """
-    if time_format == "epoch":
-        seconds, bad = whole_numbers_of(tokens)
+    if time_format in _PER_SECOND:
+        numbers, bad = whole_numbers_of(tokens)
+        missing = numbers == NO_NUMBER
+        seconds = np.where(missing, NO_NUMBER, numbers // _PER_SECOND[time_format])
         is_outside = (seconds < FIRST_SECOND) | (seconds > LAST_SECOND)
-        return seconds, bad | (is_outside & (seconds != NO_NUMBER))
+        return seconds, bad | (is_outside & ~missing)
     allowed = _allowed(time_format)
     texts = [text if allowed.fullmatch(text) else None for text in tokens.texts()]
     pattern = "ISO8601" if time_format == "iso" else time_format
@@ -56,8 +61,9 @@ def _allowed(time_format: str) -> re.Pattern[str]:
 
 def spelling_of(time_format: str) -> str:
     """Return what a cell must be, for messages."""
-    if time_format == "epoch":
-        return "seconds since 1970 (in the years 1 to 9999)"
+    if time_format in _PER_SECOND:
+        unit = "seconds" if time_format == "epoch" else "milliseconds"
+        return f"{unit} since 1970 (in the years 1 to 9999)"
     return "an ISO 8601 time" if time_format == "iso" else f"a time like {time_format}"
 
 

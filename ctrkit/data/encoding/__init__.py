@@ -2,6 +2,7 @@
 
 from ctrkit.data.encoding.buckets import fit_cuts
 from ctrkit.data.encoding.click_history import (
+    HISTORY_VALUES,
     MAX_HISTORY_KEYS,
     ClickCounts,
     ClickHistory,

@@ -232,7 +232,7 @@ class Encoder:
         needed = needed_columns(self.schema)
         check_columns(block, needed + ((name,) if with_label else ()))
         table = block.table({*needed, name} if with_label else set(needed))
-        labels = labels_of(table, name) if with_label else None
+        labels = labels_of(table, self.schema) if with_label else None
         cells = [cells for cells, _ in cells_of(table, self.schema)]
         return self.encode_cells(cells, table.num_rows, labels)
 

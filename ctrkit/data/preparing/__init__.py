@@ -1,4 +1,4 @@
 """A raw log -> prepared data, in two passes."""
 
-from ctrkit.data.preparing.config import PrepareConfig, Progress, ReadConfig
+from ctrkit.data.preparing.config import PrepareConfig, Progress, ReadConfig, SourceConfig
 from ctrkit.data.preparing.preparation import prepare

@@ -12,7 +12,7 @@ from ctrkit.data.encoding import Encoder
 from ctrkit.data.preparing.config import PrepareConfig
 from ctrkit.data.preparing.passes import CountedBlock, encode_block
 from ctrkit.data.preparing.screening import SAMPLE_ROWS, Screened, screen
-from ctrkit.data.schemas import AUTO, NONE, Schema, has_one_category
+from ctrkit.data.schemas import AUTO, INTEGER, NONE, NUMERIC, Field, Schema, has_one_category
 from ctrkit.fields import NUM_RESERVED_IDS
 from ctrkit.rows import Rows, concatenate
 
@@ -25,7 +25,35 @@ LEAST_CATEGORIES = 3
 _SAMPLED_BLOCKS = 16
 
 
-def with_combined(schema: Schema, config: PrepareConfig) -> Schema:
+NUM_BUCKETS = 32
+"""Buckets of a number by ``numbers="twice"``: 16 to 64 do about as well on the public samples."""
+
+
+def with_options(schema: Schema, config: PrepareConfig) -> Schema:
+    """Return the schema with what the options change: threshold, numbers, crosses and history.
+
+    Raises:
+        ValueError: if a cross or a history names no field that can have it.
+    """
+    found = schema
+    if config.min_count is not None:
+        found = dataclasses.replace(found, min_count=config.min_count)
+    if config.numbers == "twice":
+        found = dataclasses.replace(found, fields=tuple(map(_twice, found.fields)))
+    return _with_combined(found, config)
+
+
+def _twice(field: Field) -> Field:
+    """Return a number as bucket and value; any other field as it is."""
+    if field.kind == INTEGER:  # counts, whose size matters by orders of magnitude
+        options = {"width": field.width, "transform": "log1p", "buckets": NUM_BUCKETS}
+        return Field(field.name, NUMERIC, **options)  # type: ignore[arg-type]
+    if field.kind == NUMERIC and field.buckets is None:
+        return dataclasses.replace(field, buckets=NUM_BUCKETS)
+    return field
+
+
+def _with_combined(schema: Schema, config: PrepareConfig) -> Schema:
     """Return the schema with the crosses and histories that the options name.
 
     Raises:

@@ -9,6 +9,7 @@ from ctrkit.data.reading import BAD_ROWS, FORMATS, most_bad_rows
 from ctrkit.options import check_choice, check_not_negative, check_positive, check_workers, option
 
 SPLITS = ("random", "time", "last")
+NUMBERS = ("schema", "twice")
 HISTORY_ORDERS = ("folds", "time")
 COUNTED_ROWS = ("train", "all")
 
@@ -30,17 +31,37 @@ class ReadConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareConfig(ReadConfig):
+class SourceConfig(ReadConfig):
+    """Options that say what raw rows are.
+
+    Raises:
+        ValueError: if an option is an unknown name.
+    """
+
+    format: str | None = option(
+        None, "format of the log (default: by the file's name)", choices=FORMATS
+    )
+    label: str | None = option(None, "name of the label column (default: the schema's, or guessed)")
+    positive: str | None = option(
+        None, "text of a click in the label column (default: the schema's, or guessed)"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.format is not None:
+            check_choice("format", self.format, FORMATS)
+        if self.positive == "":
+            raise ValueError("positive must not be empty, got ''")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig(SourceConfig):
     """Options of one preparation.
 
     Raises:
         ValueError: if an option is out of range or an unknown name.
     """
 
-    format: str | None = option(
-        None, "format of the log (default: by the file's name)", choices=FORMATS
-    )
-    label: str | None = option(None, "name of the label column (default: the schema's)")
     split: str = option("random", "how rows become train, valid and test", choices=SPLITS)
     fractions: tuple[float, ...] = option((0.8, 0.1, 0.1), "shares of train, valid and test")
     seed: int = option(2021, "seed of the random split")
@@ -51,6 +72,11 @@ class PrepareConfig(ReadConfig):
     )
     min_count: int | None = option(
         None, "rarer categories share one id; a field's own wins (default: the schema's)"
+    )
+    numbers: str = option(
+        "schema",
+        "numbers as the schema says; or twice: in buckets, and as values beside their buckets",
+        choices=NUMBERS,
     )
     history: str | None = option(
         None,
@@ -75,9 +101,8 @@ class PrepareConfig(ReadConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "fractions", tuple(self.fractions))
-        if self.format is not None:
-            check_choice("format", self.format, FORMATS)
         check_choice("split", self.split, SPLITS)
+        check_choice("numbers", self.numbers, NUMBERS)
         check_choice("history_order", self.history_order, HISTORY_ORDERS)
         check_choice("vocabulary_from", self.vocabulary_from, COUNTED_ROWS)
         check_fractions(self.fractions)

@@ -110,7 +110,7 @@ def read_block(block: Block, schema: Schema, time_field: Field | None, path: Pat
     wanted = {schema.label, *needed_columns(schema)}
     table = block.table(wanted | ({time_field.name} if time_field else set()))
     with spill(path) as put:
-        labels = put(labels_of(table, schema.label))
+        labels = put(labels_of(table, schema))
         times = put(times_of(table, time_field)) if time_field else None
         fields = [_put(put, cells, tokens) for cells, tokens in cells_of(table, schema)]
     return StoredBlock(table.num_rows, labels, times, tuple(fields))

@@ -12,19 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from ctrkit.data.encoding import FORMAT_VERSION
+from ctrkit.data.encoding import FORMAT_VERSION, HISTORY_VALUES
 from ctrkit.data.preparing.config import PrepareConfig
 from ctrkit.data.preparing.passes import StoredBlock
+from ctrkit.data.preparing.screening import MOST_CROSSES
 from ctrkit.data.preparing.split import Fractions, LastSplit, RandomSplit, Split, TimeSplit
 from ctrkit.data.reading import PathLike, Source, check_streams
-from ctrkit.data.schemas import NUMERIC, TIMESTAMP, Field, Schema
+from ctrkit.data.schemas import AUTO, NUMERIC, TIMESTAMP, Field, Schema, has_one_category
 from ctrkit.data.storing import PARTS
 from ctrkit.options import to_mapping
 
 _CHANGE_NOTHING = ("force", "check_space", "num_workers")
-_NOT_IN_FINGERPRINT = (
-    *(*_CHANGE_NOTHING, "format", "label", "min_count", "bad_rows", "history", "crosses"),
+_IN_SCHEMA = (
+    *("format", "label", "positive", "min_count", "bad_rows"),
+    *("numbers", "history", "crosses"),
 )
+_NOT_IN_FINGERPRINT = (*_CHANGE_NOTHING, *_IN_SCHEMA)
 """Options that change nothing, or that the schema in the fingerprint has taken in."""
 
 NUMBER_BYTES = 4
@@ -35,6 +38,13 @@ SPILLED_CELL_BYTES = 2.5
 Generated Criteo and Avazu rows take 2.9 and 2.5; a column of few categories takes 1, of many 4."""
 
 TIME_BYTES = 8
+
+COUNTS_BEFORE_BYTES = 16
+"""Rows and clicks before a row."""
+
+COUNTED_CELL_BYTES = 5.0
+"""Average bytes of a cell whose rows and clicks are counted: 24 for each distinct one of a block.
+Crosses of generated Criteo columns take up to 10, single columns 1."""
 
 
 @dataclass(frozen=True)
@@ -146,20 +156,35 @@ class Plan:
         }
 
 
-def preparation_disk(schema: Schema, num_rows: int, *, with_times: bool) -> int:
+def preparation_disk(
+    schema: Schema, num_rows: int, *, with_times: bool, in_order: bool = False
+) -> int:
     """Return the bytes that a preparation has on disk at its end, before it removes its spill.
 
     Args:
         schema: the columns.
         num_rows: rows of the log.
         with_times: whether they are split by time.
+        in_order: whether history is made in the order of time.
     """
     fields = [field.source for field in schema.model_fields]
     num_numbers = sum(field.num_slots + (field.kind == NUMERIC) for field in fields)
     arrays = NUMBER_BYTES * num_numbers + 1  # ids, values and label
     # A label and a part of one byte each.
     spilled = SPILLED_CELL_BYTES * len(fields) + 2 + TIME_BYTES * with_times
-    return round(num_rows * (arrays + spilled))
+    return round(num_rows * (arrays + spilled + _combined_bytes(schema, in_order)))
+
+
+def _combined_bytes(schema: Schema, in_order: bool) -> float:
+    """Return the bytes of a row's crosses and history; those still to be chosen at their most."""
+    possible = sum(map(has_one_category, schema.model_fields))
+    crosses = MOST_CROSSES if schema.crosses == AUTO else len(schema.crosses)
+    history = possible + crosses if schema.history == AUTO else len(schema.history)
+    is_open = AUTO in (schema.crosses, schema.history)
+    counted = possible + crosses if is_open else len({*schema.crosses, *schema.history})
+    arrays = NUMBER_BYTES * (crosses + HISTORY_VALUES * history)
+    before = COUNTS_BEFORE_BYTES * history * in_order
+    return arrays + COUNTED_CELL_BYTES * counted + before
 
 
 def check_no_rereading(

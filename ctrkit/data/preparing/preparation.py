@@ -29,9 +29,11 @@ from ctrkit.data.encoding import (
     needs_vocabulary,
     read_schema_file,
 )
-from ctrkit.data.preparing.choosing import choose_combined, with_combined
+from ctrkit.data.guessing import SchemaGuess, naming_the_guess
+from ctrkit.data.preparing.choosing import choose_combined
 from ctrkit.data.preparing.combining import fit_combined
 from ctrkit.data.preparing.config import PrepareConfig, Progress
+from ctrkit.data.preparing.inputs import opened_sources, resolved_schema
 from ctrkit.data.preparing.own_clicks import own_histories
 from ctrkit.data.preparing.passes import (
     CountedBlock,
@@ -55,9 +57,7 @@ from ctrkit.data.reading import (
     SkippedRows,
     SourceLike,
     most_bad_rows,
-    open_sources,
     read_good_rows,
-    resolve_schema,
 )
 from ctrkit.data.schemas import Field, Schema
 from ctrkit.data.storing import (
@@ -90,6 +90,7 @@ def prepare(
     valid: SourceLike | None = None,
     test: SourceLike | None = None,
     progress: ProgressCallback | None = None,
+    on_guess: Callable[[SchemaGuess], object] | None = None,
     **options: Any,
 ) -> PreparedData:
     """Split, count and encode a log; write the result to a folder and open it.
@@ -104,6 +105,7 @@ def prepare(
         valid: files or frame of validation rows; None to cut them from the source.
         test: files or frame of test rows; None to cut them from the source.
         progress: called with a `Progress` after each block of rows, in the calling thread.
+        on_guess: called with the schema, where it was guessed, before the work begins.
         **options: see `PrepareConfig`.
 
     Raises:
@@ -121,23 +123,17 @@ def prepare(
         PreparedData(train 16, valid 2, test 2 rows, 1 fields, 4 ids)
     """
     config = PrepareConfig(**options)
-    skip = config.bad_rows != "error"
-    sources = {"train": open_sources(source, format=config.format, skip=skip)}
-    for part, given in (("valid", valid), ("test", test)):
-        if given is not None:
-            sources[part] = open_sources(given, format=config.format, skip=skip)
+    sources = opened_sources(config, train=source, valid=valid, test=test)
     check_no_rereading(sources, out, force=config.force)
-    resolved = resolve_schema(
-        sources["train"], format=config.format, schema=schema, label=config.label, skip=skip
-    )
-    if config.min_count is not None:
-        resolved = dataclasses.replace(resolved, min_count=config.min_count)
-    resolved = with_combined(resolved, config)
-    job = _Preparation(Plan(config, resolved, sources), progress or (lambda _: None))
-    if out is None:
-        folder = TemporaryFolder(Path(tempfile.mkdtemp(prefix="ctrkit-")))
-        return job.run(folder.path / "data", durable=False).keep(folder)
-    return job.run(Path(out), durable=True)
+    guess = resolved_schema(config, sources["train"], schema)
+    if guess.is_guess and on_guess is not None:
+        on_guess(guess)
+    job = _Preparation(Plan(config, guess.schema, sources), progress or (lambda _: None))
+    with naming_the_guess(guess):
+        if out is None:
+            folder = TemporaryFolder(Path(tempfile.mkdtemp(prefix="ctrkit-")))
+            return job.run(folder.path / "data", durable=False).keep(folder)
+        return job.run(Path(out), durable=True)
 
 
 @dataclass
@@ -158,7 +154,12 @@ class _Preparation:
             check_replaceable(out)
         if self.plan.config.check_space:
             num_rows, with_times = self.plan.about_rows(), time_field is not None
-            needed = preparation_disk(self.plan.schema, num_rows, with_times=with_times)
+            needed = preparation_disk(
+                self.plan.schema,
+                num_rows,
+                with_times=with_times,
+                in_order=self.plan.config.history_order == "time",
+            )
             check_disk(f"preparing about {num_rows:,} rows", needed, out)
         with new_folder(out, force=self.plan.config.force, durable=durable) as folder:
             spill = folder / "spill"

@@ -1,8 +1,9 @@
 """Files and frames -> blocks of rows -> cells, as a schema says."""
 
-from ctrkit.data.reading.bad_rows import SkippedRow
-from ctrkit.data.reading.blocks import Block, Source
+from ctrkit.data.reading.bad_rows import BadCellsError, SkippedRow
+from ctrkit.data.reading.blocks import Block, Source, Table
 from ctrkit.data.reading.cells import (
+    LABELS,
     Cells,
     NumberCells,
     TokenCells,
@@ -11,7 +12,7 @@ from ctrkit.data.reading.cells import (
     log_squared_bucket,
     times_of,
 )
-from ctrkit.data.reading.frames import FrameSource, check_frame
+from ctrkit.data.reading.frames import ColumnSource, FrameBlock, FrameSource, check_frame
 from ctrkit.data.reading.skipping import (
     BAD_ROWS,
     SKIPPED_FILE,
@@ -25,9 +26,6 @@ from ctrkit.data.reading.sources import (
     FORMATS,
     PathLike,
     SourceLike,
-    built_in_schema,
     check_streams,
-    infer_schema,
     open_sources,
-    resolve_schema,
 )

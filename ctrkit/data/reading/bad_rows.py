@@ -48,6 +48,10 @@ class BadRowsError(ValueError):
         self.rows = itertools.chain([first], found)
 
 
+class BadCellsError(BadRowsError):
+    """Cells are not what the schema says."""
+
+
 class SkippedRow(NamedTuple):
     """A row that was skipped.
 

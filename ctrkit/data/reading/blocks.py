@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrkit.data.columns import Column
-from ctrkit.data.reading.bad_rows import BadRow, BadRowsError, SkippedRow
+from ctrkit.data.reading.bad_rows import BadCellsError, BadRow, SkippedRow
 from ctrkit.data.schemas import Schema
 from ctrkit.options import shown
 
@@ -37,13 +37,13 @@ class Table:
     place: Place
 
     def require(self, name: str, is_bad: npt.NDArray[np.bool_], must: str) -> None:
-        """Raise `BadRowsError` if the cell of a row is one of the bad tokens, for all such rows."""
+        """Raise `BadCellsError` if the cell of a row is a bad token, for all such rows."""
         if not is_bad.any():
             return
         column = self.columns[name]
         texts = column.tokens.texts()
         lines = self.lines()
-        raise BadRowsError(
+        raise BadCellsError(
             self.place,
             (
                 BadRow(

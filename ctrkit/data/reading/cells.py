@@ -36,9 +36,14 @@ from ctrkit.data.schemas import (
     ModelField,
     Schema,
 )
+from ctrkit.options import shown
 from ctrkit.rows import Labels
 
 NO_TOKEN = -1
+
+LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1} | dict.fromkeys(("false", "False", "FALSE"), 0)
+LABELS |= dict.fromkeys(("true", "True", "TRUE"), 1)
+"""Texts of a label column, where the schema names none."""
 
 Times = npt.NDArray[np.float64]
 
@@ -70,17 +75,22 @@ class NumberCells:
 Cells = TokenCells | NumberCells
 
 
-def labels_of(table: Table, name: str) -> Labels:
+def labels_of(table: Table, schema: Schema) -> Labels:
     """Return the labels of the rows, ``(N,)``.
 
     Raises:
-        ValueError: if a label is not 0 or 1, naming file and line.
+        ValueError: if a label is neither a click nor no click, naming file and line.
     """
-    column = table.columns[name]
+    column = table.columns[schema.label]
     texts = column.tokens.texts()
-    value = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+    value, must = LABELS, "0 or 1"
+    if schema.positive is not None:
+        others = (text for text in texts if text not in ("", schema.positive))
+        negative = schema.negative or next(others, None)
+        value = {text: number for text, number in ((negative, 0), (schema.positive, 1)) if text}
+        must = f"{shown(schema.positive)} or {shown(negative) if negative else 'another text'}"
     found = np.array([value.get(text, 2) for text in texts], dtype=np.uint8)
-    table.require(name, found == 2, "0 or 1")
+    table.require(schema.label, found == 2, must)
     labels: Labels = found[column.codes]
     return labels
 

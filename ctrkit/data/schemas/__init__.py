@@ -1,8 +1,7 @@
 """Schemas: what the columns of a log are; those of the known logs."""
 
-from ctrkit.data.schemas.avazu import AVAZU
+from ctrkit.data.schemas.built_in import BUILT_IN, built_in_schema
 from ctrkit.data.schemas.combined import AUTO, NONE, has_one_category, parts_of
-from ctrkit.data.schemas.criteo import CRITEO
 from ctrkit.data.schemas.field import (
     CATEGORICAL,
     DEFAULT_SEPARATOR,
@@ -10,9 +9,10 @@ from ctrkit.data.schemas.field import (
     INTEGER,
     MULTIVALUED,
     NUMERIC,
+    TIME_PARTS,
     TIMESTAMP,
     Field,
     ModelField,
 )
-from ctrkit.data.schemas.names import unique_names
+from ctrkit.data.schemas.names import FIRST_UNNAMED, unique_names, with_first_named
 from ctrkit.data.schemas.schema import Schema

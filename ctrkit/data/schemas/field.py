@@ -34,7 +34,7 @@ _OPTIONS_OF_KIND: dict[str, frozenset[str]] = {
 }
 KINDS = tuple(_OPTIONS_OF_KIND)
 TRANSFORMS = ("standard", "log1p")
-TIME_FORMATS = ("iso", "epoch")
+TIME_FORMATS = ("iso", "epoch", "epoch_ms")
 DEFAULT_SEPARATOR = "|"
 DEFAULT_MAX_SLOTS = 10
 LARGEST_MAX_SLOTS = 1_000
@@ -63,8 +63,9 @@ class Field:
         buckets: of a numeric field: the number is also put into at most so many buckets of the
             training rows, which are the field's categories; the number, transformed and then
             standardised, moves the vector of its bucket. None for a value without buckets.
-        time_format: ``"iso"``, ``"epoch"`` (seconds since 1970) or a ``strptime`` pattern; None
-            for "iso". A dropped column with a time format can still cut a split by time.
+        time_format: ``"iso"``, ``"epoch"`` (seconds since 1970), ``"epoch_ms"`` (milliseconds) or
+            a ``strptime`` pattern; None for "iso". A dropped column with a time format can still
+            cut a split by time.
         separator: between the categories of a multi-valued cell; None for ``"|"``.
         max_slots: categories kept of a multi-valued cell, the first ones; None for 10.
 
@@ -89,7 +90,7 @@ class Field:
     width: int | None = option(None, "length of the field's own vectors")
     transform: str | None = option(None, "of a number", choices=TRANSFORMS)
     buckets: int | None = option(None, "number of buckets of a number")
-    time_format: str | None = option(None, "iso, epoch, or a strptime pattern")
+    time_format: str | None = option(None, "iso, epoch, epoch_ms, or a strptime pattern")
     separator: str | None = option(None, "between the categories of one cell")
     max_slots: int | None = option(None, "categories kept of one cell")
 

@@ -6,6 +6,15 @@ from collections.abc import Iterable
 
 from ctrkit.options import MAX_COLUMNS, shown
 
+FIRST_UNNAMED = "Unnamed: 0"
+"""What a first column without a name is called, as pandas calls it: it writes such an index."""
+
+
+def with_first_named(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names; an empty first one becomes `FIRST_UNNAMED`."""
+    found = tuple(names)
+    return (FIRST_UNNAMED, *found[1:]) if found[:1] == ("",) else found
+
 
 def check_num_columns(number: int, where: str) -> None:
     """Raise ``ValueError`` if there are more columns than a log may have."""
@@ -16,10 +25,12 @@ def check_num_columns(number: int, where: str) -> None:
 def unique_names(names: Iterable[str], where: str) -> tuple[str, ...]:
     """Return the names, refusing empty and repeated ones, and too many.
 
+    An empty first name becomes `FIRST_UNNAMED`.
+
     Raises:
         ValueError: naming the column.
     """
-    found = tuple(names)
+    found = with_first_named(names)
     check_num_columns(len(found), f"{where}: there")
     odd = next((name for name in found if "\0" in name), None)
     if odd is not None:

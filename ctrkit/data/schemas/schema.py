@@ -44,6 +44,8 @@ class Schema:
             values; a combination is a cross too. ``["auto"]`` for all that gain by it.
         cross_min_count: combinations seen less often in training share one id.
         cross_hash_buckets: spread combinations over this many ids by a hash instead.
+        positive: the text of a click in a label column of texts; None for 0 and 1.
+        negative: the other text of such a column; None for any one text.
 
     Raises:
         ValueError: if names repeat, a shared field is not there, or a setting is wrong.
@@ -76,6 +78,8 @@ class Schema:
     history: tuple[str, ...] = option((), "fields that get count and click rate in training")
     cross_min_count: int = option(2, "rarer combinations share one id")
     cross_hash_buckets: int | None = option(None, "number of ids that combinations are hashed to")
+    positive: str | None = option(None, "text of a click, where the labels are not 0 and 1")
+    negative: str | None = option(None, "text of no click, where the labels are not 0 and 1")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", tuple(self.fields))
@@ -103,6 +107,7 @@ class Schema:
                 raise ValueError(f"{name} must be one ASCII character, got {value!r}")
         if self.quote == self.separator:
             raise ValueError(f"quote and separator must differ, got {self.quote!r} for both")
+        self._check_label_texts()
         self._check_sizes()
         self._check_names()
         for name in ("crosses", "history"):
@@ -112,6 +117,15 @@ class Schema:
                 label=self.label,
                 columns=self.fields,
                 fields=self.model_fields,
+            )
+
+    def _check_label_texts(self) -> None:
+        if "" in (self.positive, self.negative):
+            raise ValueError("positive and negative must not be empty: such a label is missing")
+        if self.negative is not None and self.positive in (None, self.negative):
+            raise ValueError(
+                f"negative must go with another text as positive, got positive "
+                f"{shown(self.positive)} and negative {shown(self.negative)}"
             )
 
     def _check_sizes(self) -> None:
@@ -200,15 +214,14 @@ class Schema:
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the schema as plain data."""
-        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)[1:]}
+        names = [f.name for f in dataclasses.fields(self)]
+        order = ("label", "positive", "negative", *(n for n in names if n != "fields"))
+        settings = {name: getattr(self, name) for name in dict.fromkeys(order)}
         for name in ("columns", "crosses", "history"):
-            settings[name] = list(settings[name])
-            if not settings[name]:
-                del settings[name]
+            settings[name] = list(settings[name]) or None
         if not self.crosses:
             del settings["cross_min_count"]
-        if self.cross_hash_buckets is None:
-            del settings["cross_hash_buckets"]
+        settings = {name: value for name, value in settings.items() if value is not None}
         return settings | {"fields": {field.name: field.to_mapping() for field in self.fields}}
 
     @classmethod
@@ -266,16 +279,25 @@ class Schema:
         except FileNotFoundError as error:
             raise FileNotFoundError(f"schema file {source} does not exist") from error
 
-    def with_label(self, label: str) -> Schema:
-        """Return the schema with another column as its label; the former label is dropped.
+    def with_label(self, label: str | None, positive: str | None = None) -> Schema:
+        """Return the schema with another label; a former label column is dropped.
+
+        Args:
+            label: name of the column; None for the present one.
+            positive: text of a click in it; None for the present one, or 0 and 1 in a new column.
 
         Raises:
             ValueError: if the column is not there.
         """
-        if label == self.label:
-            return self
-        self.field(label)
-        former = Field(self.label, DROPPED)
-        fields = tuple(former if field.name == label else field for field in self.fields)
-        columns = self.columns if self.header else self.file_columns
-        return dataclasses.replace(self, fields=fields, label=label, columns=columns)
+        found = self
+        if label is not None and label != self.label:
+            self.field(label)
+            former = Field(self.label, DROPPED)
+            fields = tuple(former if field.name == label else field for field in self.fields)
+            columns = self.columns if self.header else self.file_columns
+            found = dataclasses.replace(
+                self, fields=fields, label=label, columns=columns, positive=None, negative=None
+            )
+        if positive is not None and positive != found.positive:
+            found = dataclasses.replace(found, positive=positive, negative=None)
+        return found

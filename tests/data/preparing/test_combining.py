@@ -288,3 +288,17 @@ def test_a_log_out_of_order_is_refused(monkeypatch):
 def test_the_order_of_time_needs_a_split_by_time():
     with pytest.raises(ValueError, match="history_order 'time' needs split 'time', or 'last'"):
         prepared(frame_of(), split="random", history_order="time")
+
+
+def test_numbers_twice_are_buckets_and_values():
+    fields = [Field("user"), Field("age", "integer", min_count=9), Field("price", "numeric")]
+    draw = np.random.default_rng(8)
+    frame = frame_of()[["user", "age", "click"]].assign(price=draw.normal(size=3000).round(3))
+    schema = Schema(fields, label="click")
+    data = prepare(frame, schema=schema, numbers="twice")
+    assert data.schema.field("age") == Field("age", "numeric", buckets=32, transform="log1p")
+    assert data.schema.field("price") == Field("price", "numeric", buckets=32)
+    assert data.schema.field("user") == Field("user")
+    assert [getattr(shape, "num_values", 0) for shape in data.cardinalities] == [0, 1, 1]
+    assert abs(data.train.values[data.train.ids[:, 1] > 0, 0].mean()) < 1e-6
+    assert len(np.unique(data.train.ids[:, 2])) == 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import math
 
@@ -74,6 +75,8 @@ TIMES = [
     ("iso", "1969-12-31", datetime.datetime(1969, 12, 31)),
     ("epoch", "1700000000", datetime.datetime(2023, 11, 14, 22, 13)),
     ("epoch", "-1", datetime.datetime(1969, 12, 31, 23, 59)),
+    ("epoch_ms", "1700000000999", datetime.datetime(2023, 11, 14, 22, 13)),
+    ("epoch_ms", "-1", datetime.datetime(1969, 12, 31, 23, 59)),
     ("%Y年%m月%d日", "2024年01月02日", datetime.datetime(2024, 1, 2)),
 ]
 
@@ -158,14 +161,47 @@ def test_a_multivalued_cell_is_split_and_cut():
 
 
 def test_labels_are_zero_or_one():
-    table, _ = table_of(Field("x"), ["a"] * 4, ["0", "1", "1.0", "0.0"])
-    assert labels_of(table, "label").tolist() == [0, 1, 1, 0]
+    table, schema = table_of(Field("x"), ["a"] * 4, ["0", "1", "1.0", "0.0"])
+    assert labels_of(table, schema).tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("spelling", [str.lower, str.capitalize, str.upper])
+def test_labels_may_be_true_and_false(spelling):
+    texts = [spelling(text) for text in ("false", "true", "true")]
+    table, schema = table_of(Field("x"), ["a"] * 3, texts)
+    assert labels_of(table, schema).tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize("label", ["2", "", "yes", "-1", "0.5"])
 def test_another_label_is_named(label):
-    table, _ = table_of(Field("x"), ["a"] * 2, ["0", label])
+    table, schema = table_of(Field("x"), ["a"] * 2, ["0", label])
     with pytest.raises(
         ValueError, match=f"f.txt, row 2: column label must be 0 or 1, got '{label}'"
     ):
-        labels_of(table, "label")
+        labels_of(table, schema)
+
+
+@pytest.mark.parametrize("negative", ["no", None])
+def test_labels_may_be_any_two_texts(negative):
+    table, schema = table_of(Field("x"), ["a"] * 4, ["no", "yes", "yes", "no"])
+    schema = dataclasses.replace(schema, positive="yes", negative=negative)
+    assert labels_of(table, schema).tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("negative", ["no", None])
+@pytest.mark.parametrize("third", ["No", "", "1", "maybe"])
+def test_a_third_text_of_a_label_is_named(negative, third):
+    table, schema = table_of(Field("x"), ["a"] * 3, ["no", "yes", third])
+    schema = dataclasses.replace(schema, positive="yes", negative=negative)
+    with pytest.raises(
+        ValueError,
+        match=f"f.txt, row 3: column label must be 'yes' or 'no', got '{third}'",
+    ):
+        labels_of(table, schema)
+
+
+def test_a_missing_label_is_named_where_no_other_text_is_known():
+    table, schema = table_of(Field("x"), ["a"] * 2, ["yes", ""])
+    schema = dataclasses.replace(schema, positive="yes")
+    with pytest.raises(ValueError, match="column label must be 'yes' or another text, got ''"):
+        labels_of(table, schema)

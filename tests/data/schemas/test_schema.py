@@ -32,6 +32,8 @@ EVERYTHING = Schema(
         *("user", "friend", "bought", "page", "age", "price", "when", "tags of it"),
         "note \"'\\",
     ),
+    positive='yes "sir"',
+    negative="no",
 )
 
 
@@ -59,6 +61,35 @@ def test_another_label_drops_the_former_one():
     schema = Schema([Field("a"), Field("b")], label="click").with_label("b")
     assert schema.label == "b"
     assert [(f.name, f.kind) for f in schema.fields] == [("a", "categorical"), ("click", "dropped")]
+
+
+def test_another_label_has_texts_of_its_own():
+    schema = Schema([Field("a"), Field("b")], label="click", positive="yes", negative="no")
+    assert schema.with_label("click") == schema.with_label(None, "yes") == schema
+    other = schema.with_label("b")
+    assert (other.positive, other.negative) == (None, None)
+    assert schema.with_label("b", "si").positive == "si"
+    other = schema.with_label(None, "no")
+    assert (other.label, other.positive, other.negative) == ("click", "no", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"positive": ""}, "positive and negative must not be empty"),
+        ({"positive": "a", "negative": ""}, "positive and negative must not be empty"),
+        ({"negative": "no"}, "must go with another text as positive, got positive None and"),
+        ({"positive": "no", "negative": "no"}, "got positive 'no' and negative 'no'"),
+    ],
+)
+def test_texts_of_labels_must_differ(options, message):
+    with pytest.raises(ValueError, match=message):
+        Schema([Field("a")], **options)
+
+
+def test_a_schema_without_texts_of_labels_is_written_as_before():
+    plain = Schema([Field("a")]).to_mapping()
+    assert list(plain) == ["label", "separator", "header", "quote", "min_count", "fields"]
 
 
 def test_another_label_keeps_its_place_in_files_without_header():
@@ -133,6 +164,7 @@ TIME_FORMATS = [
     ),
     "iso",
     "epoch",
+    "epoch_ms",
 ]
 
 

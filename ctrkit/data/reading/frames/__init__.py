@@ -2,6 +2,7 @@
 
 from ctrkit.data.reading.frames.source import (
     ColumnSource,
+    FrameBlock,
     FrameSource,
     ParquetSource,
     check_frame,

@@ -25,7 +25,13 @@ from ctrkit.data.reading.blocks import Block, Table
 from ctrkit.data.reading.frames.cells import bad_cells, column_of, exact_text, holds_objects
 from ctrkit.data.reading.frames.pandas_index import PandasIndex
 from ctrkit.data.reading.raw import check_file, spelled_path, stream_of
-from ctrkit.data.schemas import DEFAULT_SEPARATOR, MULTIVALUED, Schema, unique_names
+from ctrkit.data.schemas import (
+    DEFAULT_SEPARATOR,
+    MULTIVALUED,
+    Schema,
+    unique_names,
+    with_first_named,
+)
 
 BLOCK_ROWS = 1 << 16
 _MAGIC = b"PAR1"
@@ -47,7 +53,17 @@ class FrameBlock(Block):
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
-        return tuple(map(str, self.frame.columns))
+        return with_first_named(map(str, self.frame.columns))
+
+    def list_columns(self) -> list[str]:
+        """Return the names of the columns that hold lists, by their first cell."""
+        found = []
+        for position, name in enumerate(self.columns):
+            cells = self.frame.iloc[:, position]
+            first = cells.dropna().head(1) if holds_objects(cells) else cells[:0]
+            if any(isinstance(cell, (list, tuple, np.ndarray)) for cell in first):
+                found.append(name)
+        return found
 
     @property
     def num_lines(self) -> int:
