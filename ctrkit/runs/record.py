@@ -69,7 +69,7 @@ def train_run(
 ) -> Outcome:
     """Build a model, train it, evaluate it and write the run folder.
 
-    The test rows are read once, after the best weights were chosen on the validation rows; final
+    The model scores the test rows once, after the validation rows chose its best weights; final
     figures are computed in float32, as `Run` scores. The recipe is written first, ``history.csv``
     at every validation, and ``metrics.json`` last: a folder that has it is a finished run.
 

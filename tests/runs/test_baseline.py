@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -279,6 +281,12 @@ def test_a_baseline_of_another_shape_is_refused(data, path, value):
     inner[path[-1]] = value
     with pytest.raises(ValueError, match=r"x\.json must describe the baseline of this run, got"):
         Baseline.from_dict(content, where=Path("x.json"))
+
+
+def test_no_command_waits_for_its_libraries():
+    code = "import sys, ctrkit.cli.commands.train; print({'scipy', 'sklearn'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_a_run_of_before_has_none():
