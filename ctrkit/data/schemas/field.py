@@ -78,7 +78,7 @@ class Field:
         >>> Field("price", "numeric", min_count=3)
         Traceback (most recent call last):
         ...
-        ValueError: field price: a numeric field has no min_count; it takes transform, width
+        ValueError: field price: a numeric field has no min_count; it takes buckets, transform, width
     """
 
     name: str
