@@ -26,6 +26,7 @@ SPEED = {
 }
 ACCURACY = {
     "schema_guess": "whole numbers as amounts or codes, against the truth; rare values",
+    "baseline": "the logistic regression of every run: figures, seconds, peak memory",
     "samples": "EulerNet and a tuned logistic regression on the Criteo and Avazu samples",
     "frappe": "EulerNet on Frappe_x1, and where its weights start",
     "distillation": "teacher, student alone, distilled and fine-tuned on the public samples",

@@ -16,7 +16,14 @@ import torch
 from ctrkit.data import PreparedData
 from ctrkit.embedding import embeddings_of, tables_of
 from ctrkit.fields import Cardinalities
-from ctrkit.machine import check_disk, check_memory, choose_device, free_memory, memory_bytes
+from ctrkit.machine import (
+    address_limit,
+    check_disk,
+    check_memory,
+    choose_device,
+    free_memory,
+    memory_bytes,
+)
 from ctrkit.models import CTRModel, blueprint, name_of, saved_bytes_per_row
 from ctrkit.runs.folder import CHECKPOINTS
 from ctrkit.training import (
@@ -37,6 +44,10 @@ NUMBER_BYTES = 4
 
 SCORED_ROW_BYTES = 43
 """Bytes of a scored row: logit, probability, and the sorting that an exact AUC needs."""
+
+
+RESERVED_ADDRESSES, RESERVED_BY_THREAD = 512 << 20, 128 << 20
+"""Addresses that SciPy's libraries and then a small training take: 0.2 GiB and the rest."""
 
 
 class TrainingMemory(NamedTuple):
@@ -111,10 +122,14 @@ def check_scoring(what: str, needed: int) -> None:
 def check_baseline(data: PreparedData) -> None:
     """Check that the logistic regression that a run is compared with can be fitted.
 
+    Under a limit on addresses, what the training needs must be left beside SciPy's libraries.
+
     Raises:
         SpaceError: if that needs more memory than is free.
     """
     needed = regression_bytes(data.cardinalities, len(data.train))
+    if address_limit() is not None:
+        needed += RESERVED_ADDRESSES + torch.get_num_threads() * RESERVED_BY_THREAD
     advice = "end other programs"
     check_memory("a logistic regression", needed, free_memory(), advice=advice)
 

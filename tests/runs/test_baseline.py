@@ -218,6 +218,13 @@ def test_a_regression_that_would_not_fit_in_memory_is_left_out(data, tmp_path, m
     assert measure_baseline(data, check_space=False).left_out is None
 
 
+def test_a_limit_on_addresses_leaves_room_for_the_training(data, monkeypatch):
+    monkeypatch.setattr("ctrkit.runs.space.free_memory", lambda: 500 << 20)
+    assert measure_baseline(data).left_out is None
+    monkeypatch.setattr("ctrkit.runs.space.address_limit", lambda: 1500 << 20)
+    assert "a logistic regression needs about 0." in measure_baseline(data).left_out
+
+
 def test_rows_of_one_class_make_no_regression(data, monkeypatch):
     monkeypatch.setattr("ctrkit.training.regression.MOST_ROWS", 1)
     clicks = fit_regression(data.cardinalities, data.train, None).num_clicks

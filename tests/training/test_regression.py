@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from ctrkit.embedding import FeatureEmbedding
-from ctrkit.fields import FieldShape
+from ctrkit.fields import FieldShape, field_shapes
 from ctrkit.metrics import auc
 from ctrkit.training import design, regression
 from ctrkit.training.design import sample_of
@@ -168,6 +169,23 @@ def test_an_id_that_is_out_of_range_is_refused():
     rows.ids[7, 6] = 5
     with pytest.raises(ValueError, match="id column 6 has id 5 but the model knows 5 ids"):
         fit_regression(FIELDS, rows, None)
+
+
+@pytest.mark.parametrize("fields", [[500] * 20, [30_000] * 20, FIELDS])
+def test_its_memory_is_what_is_expected(fields):
+    shapes = field_shapes(fields)
+    limits = np.repeat([s.cardinality for s in shapes], [s.num_slots for s in shapes])
+    draw = np.random.default_rng(6)
+    ids = (draw.random((30_000, len(limits))) * limits).astype(np.int32)
+    values = draw.standard_normal((30_000, 3)).astype(np.float32) if fields is FIELDS else None
+    labels = draw.integers(0, 2, 30_000).astype(np.uint8)
+    rows = SimpleNamespace(ids=ids, labels=labels, values=values)
+    tracemalloc.start()
+    fit_regression(fields, rows, None)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    expected = regression_bytes(fields, 30_000)
+    assert 0.3 * expected < peak < 1.1 * expected
 
 
 def test_its_memory_is_bounded_for_any_log():
