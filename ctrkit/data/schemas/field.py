@@ -75,10 +75,10 @@ class Field:
     Example:
         >>> Field("price", "numeric", transform="log1p").kind
         'numeric'
-        >>> Field("price", "numeric", min_count=3)
+        >>> Field("when", "timestamp", buckets=4)
         Traceback (most recent call last):
         ...
-        ValueError: field price: a numeric field has no min_count; it takes buckets, transform, width
+        ValueError: field when: a timestamp field has no buckets; it takes min_count, time_format, width
     """
 
     name: str
