@@ -75,10 +75,10 @@ class Field:
     Example:
         >>> Field("price", "numeric", transform="log1p").kind
         'numeric'
-        >>> Field("when", "timestamp", buckets=4)
+        >>> Field("size", "numeric", separator="|")
         Traceback (most recent call last):
         ...
-        ValueError: field when: a timestamp field has no buckets; it takes min_count, time_format, width
+        ValueError: field size: a numeric field has no separator; it takes buckets, transform, width
     """
 
     name: str
