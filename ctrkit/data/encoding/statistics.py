@@ -44,7 +44,7 @@ class Statistics:
 
     mean: float
     deviation: float
-    cuts: Numbers = field(default_factory=lambda: np.empty(0), compare=False)
+    cuts: Numbers = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.deviation < 0:

@@ -85,7 +85,8 @@ def screen(
     Example:
         >>> draw = np.random.default_rng(0)
         >>> codes = draw.integers(0, 4, (4000, 3))
-        >>> labels = (codes[:, 0] == codes[:, 2]).astype(np.uint8)
+        >>> chances = np.where(codes[:, 0] == codes[:, 2], 0.6, 0.1)
+        >>> labels = (draw.random(4000) < chances).astype(np.uint8)
         >>> [found.name for found in screen(codes, labels, ["a", "b", "c"])]
         ['a+c']
     """

@@ -75,10 +75,10 @@ class Field:
     Example:
         >>> Field("price", "numeric", transform="log1p").kind
         'numeric'
-        >>> Field("price", "numeric", min_count=3)
+        >>> Field("size", "numeric", separator="|")
         Traceback (most recent call last):
         ...
-        ValueError: field price: a numeric field has no min_count; it takes transform, width
+        ValueError: field size: a numeric field has no separator; it takes buckets, transform, width
     """
 
     name: str
