@@ -34,10 +34,8 @@ START_ROWS = 4096
 """Training rows whose logits are looked at."""
 
 
-def set_start(
-    model: CTRModel, start: str, train: Examples, valid: Examples | None
-) -> Regression | None:
-    """Give a new model its start, in place; return the regression, if there is one.
+def set_start(model: CTRModel, start: str, train: Examples, valid: Examples | None) -> None:
+    """Give a new model its start, in place.
 
     What a model of the caller's own cannot do (`CTRModel.can_scale`, `CTRModel.can_shift`) is left
     out.
@@ -49,19 +47,17 @@ def set_start(
         valid: validation rows, or None.
     """
     if start == "built":
-        return None
+        return
     rate = float(np.mean(train.labels))
     interaction, linear = _logits(model, train)
     deviation = float(interaction.std())
     scale = min(1.0, START_DEVIATION / deviation) if deviation > 0 and model.can_scale else 1.0
-    regression = None
     if start == "regression" and model.linear_part is not None:
         regression = fit_regression(model.cardinalities, train, valid)
         _set_linear(*model.linear_part, regression)
         _, linear = _logits(model, train)
     shift = _shift_to(rate, scale * interaction + linear) if model.can_shift else 0.0
     model.rescale_output(scale, shift)
-    return regression
 
 
 @torch.no_grad()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,11 @@ import numpy as np
 
 from ctrkit.data.encoding.click_history import MAX_HISTORY_KEYS, ClickCounts, ClickHistory
 from ctrkit.data.encoding.schema_file import SCHEMA_FILE, entry_of
+from ctrkit.data.encoding.vocabulary_files import numbered_names
 from ctrkit.files import crc32_of, map_array, part_of, write_together
 from ctrkit.options import check_choice, shown
 
 CLICK_COUNTS_FOLDER = "click_counts"
-
-
-def _file_names(field_names: Sequence[str]) -> dict[str, str]:
-    """Return the name of the file of every field, by the name of the field."""
-    return {
-        name: f"{index:03d}_{re.sub(r'[^A-Za-z0-9_-]', '_', name)[:80]}.npy"
-        for index, name in enumerate(field_names)
-    }
 
 
 def save_click_counts(
@@ -36,7 +28,7 @@ def save_click_counts(
     """
     folder = folder / CLICK_COUNTS_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    names = _file_names(field_names)
+    names = numbered_names(field_names, ".npy")
     write_together(folder, ((names[name], _content(one)) for name, one in click_counts.items()))
     return {
         name: {"file": names[name], "crc32": crc32_of(one.array())}
@@ -48,7 +40,7 @@ def remove_other_click_counts(
     folder: Path, field_names: Sequence[str], click_counts: Mapping[str, ClickCounts]
 ) -> None:
     """Remove the files of click counts that are none of these."""
-    names = _file_names(field_names)
+    names = numbered_names(field_names, ".npy")
     kept = {names[name] for name in click_counts}
     for path in (folder / CLICK_COUNTS_FOLDER).glob("*.npy"):
         if path.name not in kept:
@@ -76,7 +68,7 @@ def read_click_counts(
         ValueError: if one is damaged.
     """
     where = folder / SCHEMA_FILE
-    names = _file_names(field_names)
+    names = numbered_names(field_names, ".npy")
     found = {}
     for name in plain.get("click_counts", {}):
         try:

@@ -196,11 +196,13 @@ class Encoder:
 
     def _cross_cardinality(self, name: str) -> int:
         buckets = self.schema.cross_hash_buckets
-        return NUM_RESERVED_IDS + (self._num_frequent(name) if buckets is None else buckets)
+        return NUM_RESERVED_IDS + (self._num_frequent[name] if buckets is None else buckets)
 
-    def _num_frequent(self, name: str) -> int:
-        """Return the number of combinations of a cross that have an id of their own."""
-        return int(np.count_nonzero(self.crosses[name].rows >= self.schema.cross_min_count))
+    @functools.cached_property
+    def _num_frequent(self) -> dict[str, int]:
+        """The number of combinations of each cross that have an id of their own."""
+        least = self.schema.cross_min_count
+        return {name: int((found.rows >= least).sum()) for name, found in self.crosses.items()}
 
     def encode(self, frame: pd.DataFrame, *, label: str = "auto") -> Rows:
         """Return the rows of a frame.
@@ -298,7 +300,7 @@ class Encoder:
         if self.schema.cross_hash_buckets is not None:
             return bucket_ids(keys, self.schema.cross_hash_buckets)
         at = self.crosses[name].positions(keys)
-        is_frequent = (at >= 0) & (at < self._num_frequent(name))
+        is_frequent = (at >= 0) & (at < self._num_frequent[name])
         return np.where(is_frequent, at + NUM_RESERVED_IDS, RARE_ID).astype(np.int32)
 
     def to_mapping(self) -> dict[str, Any]:

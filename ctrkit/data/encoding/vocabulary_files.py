@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,11 +22,16 @@ _PIECE_BYTES = 1 << 20
 
 
 def file_names(schema: Schema) -> dict[str, str]:
-    """Return the name of the file of every field, by the name of the field."""
+    """Return the name of the vocabulary's file of every field, by the name of the field."""
+    return numbered_names([field.name for field in schema.model_fields], ".txt")
+
+
+def numbered_names(field_names: Sequence[str], suffix: str) -> dict[str, str]:
+    """Return the name of a file for every field, by the name of the field."""
     # A number, because different names may become the same file name.
     return {
-        field.name: f"{index:03d}_{re.sub(r'[^A-Za-z0-9_-]', '_', field.name)[:80]}.txt"
-        for index, field in enumerate(schema.model_fields)
+        name: f"{index:03d}_{re.sub(r'[^A-Za-z0-9_-]', '_', name)[:80]}{suffix}"
+        for index, name in enumerate(field_names)
     }
 
 
