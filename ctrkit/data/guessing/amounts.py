@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ctrkit.data.guessing.samples import ColumnSample
 from ctrkit.data.guessing.words import amount_by_name
-from ctrkit.data.schemas import NUMERIC, Field
+from ctrkit.data.schemas import NUM_BUCKETS, NUMERIC, Field
 
 FEW_VALUES = 10
 """So few values lose nothing as categories."""
@@ -182,8 +182,9 @@ def why_amounts(found: WholeNumbers) -> str:
 
 
 def amount_field(name: str, *, is_skewed: bool) -> Field:
-    """Return the field that a column of amounts becomes."""
-    return Field(name, NUMERIC, transform="log1p" if is_skewed else None)
+    """Return the field that a column of amounts becomes: a bucket, and a value beside it."""
+    transform = "log1p" if is_skewed else None
+    return Field(name, NUMERIC, transform=transform, buckets=NUM_BUCKETS)
 
 
 def is_skewed(values: Values, counts: Counts) -> bool:

@@ -12,7 +12,16 @@ from ctrkit.data.encoding import Encoder
 from ctrkit.data.preparing.config import PrepareConfig
 from ctrkit.data.preparing.passes import CountedBlock, encode_block
 from ctrkit.data.preparing.screening import SAMPLE_ROWS, Screened, screen
-from ctrkit.data.schemas import AUTO, INTEGER, NONE, NUMERIC, Field, Schema, has_one_category
+from ctrkit.data.schemas import (
+    AUTO,
+    INTEGER,
+    NONE,
+    NUM_BUCKETS,
+    NUMERIC,
+    Field,
+    Schema,
+    has_one_category,
+)
 from ctrkit.fields import NUM_RESERVED_IDS
 from ctrkit.rows import Rows, concatenate
 
@@ -23,10 +32,6 @@ LEAST_CATEGORIES = 3
 """A field of fewer categories has no history by ``"auto"``: its ids say as much."""
 
 _SAMPLED_BLOCKS = 16
-
-
-NUM_BUCKETS = 32
-"""Buckets of a number by ``numbers="twice"``: 16 to 64 do about as well on the public samples."""
 
 
 def with_options(schema: Schema, config: PrepareConfig) -> Schema:

@@ -8,6 +8,7 @@ from ctrkit.data.schemas.field import (
     DROPPED,
     INTEGER,
     MULTIVALUED,
+    NUM_BUCKETS,
     NUMERIC,
     TIME_PARTS,
     TIMESTAMP,

@@ -39,6 +39,10 @@ DEFAULT_SEPARATOR = "|"
 DEFAULT_MAX_SLOTS = 10
 LARGEST_MAX_SLOTS = 1_000
 MOST_BUCKETS = 10_000
+NUM_BUCKETS = 32
+"""Buckets of a number whose schema is guessed, or by ``numbers="twice"``: 16 to 64 do about as well
+on the public samples."""
+
 
 MAX_HASH_BUCKETS = int(np.iinfo(np.int32).max) - NUM_RESERVED_IDS
 

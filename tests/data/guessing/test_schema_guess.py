@@ -25,11 +25,12 @@ quote = "\\""
 min_count = 1
 
 [fields]
-#                               distinct  missing  examples
-"Unnamed: 0" = "dropped"      #      200     0.0%  0, 1, 2       counts rows
-user         = "categorical"  #        7     0.0%  u0, u1, u2    texts
-price        = "numeric"      #        3    25.0%  0.5, 2, 3.25  numbers with decimals; standard
-when         = "dropped"      #        1     0.0%  2024-01-02    one value only
+#                                                    distinct  missing  examples
+"Unnamed: 0" = "dropped"                           #      200     0.0%  0, 1, 2       counts rows
+user         = "categorical"                       #        7     0.0%  u0, u1, u2    texts
+price        = { kind = "numeric", buckets = 32 }  #        3    25.0%  0.5, 2, 3.25  \
+numbers with decimals; standard
+when         = "dropped"                           #        1     0.0%  2024-01-02    one value only
 """
 
 
