@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from ctrkit.data import Dataset, PreparedData
+from ctrkit.fields import field_shapes
+from ctrkit.rows import Rows
 from ctrkit.training import Metrics, auc, compute_metrics
+from ctrkit.training.design import design_of
 
 PENALTIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Inverse L2 strengths tried; the validation AUC chooses."""
@@ -40,9 +42,6 @@ def fit_logistic_regression(data: PreparedData) -> LinearResult:
 
 def one_hot(data: PreparedData, rows: Dataset) -> csr_matrix:
     """Return rows as a sparse 0-1 matrix, a column for every id of every field."""
-    limits = data.encoder.slot_limits.astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(limits)[:-1]])
-    columns = (np.asarray(rows.ids) + offsets).ravel()
-    starts = np.arange(len(rows) + 1) * len(limits)
-    ones = np.ones(len(columns), dtype=np.float64)
-    return csr_matrix((ones, columns, starts), shape=(len(rows), int(limits.sum())))
+    shapes = field_shapes(data.cardinalities)
+    table: csr_matrix = design_of(shapes, Rows(rows.ids, rows.labels, rows.values)).table
+    return table
