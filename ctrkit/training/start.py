@@ -8,9 +8,9 @@
     the mean of ``sigmoid(logit)`` is p. Else the first steps of every training only learn p, and a
     model that starts far off learns it with weights that it needs for other things.
 ``"regression"``
-    The linear part starts at a logistic regression on the same ids (see `fit_regression`), the rest
-    as above with a mean of zero. So a training starts as good as the regression, and adds what
-    interactions tell.
+    The linear part starts at a logistic regression on the same ids (see `fit_regression`); then the
+    output is scaled and shifted as above. So a training starts about as good as the regression, and
+    adds what interactions tell.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ctrkit.embedding import FeatureEmbedding
+from ctrkit.machine import chunk_rows
 from ctrkit.models import CTRModel, to_float32
 from ctrkit.training.input import Examples
 from ctrkit.training.regression import Regression, fit_regression
+from ctrkit.training.scoring import eval_mode
 
 Logits = NDArray[np.float64]
 
@@ -65,18 +67,20 @@ def _logits(model: CTRModel, train: Examples) -> tuple[Logits, Logits]:
     """Return the logits of the first rows without the linear part, and what that adds."""
     device = next(model.parameters()).device
     arrays = (train.ids, train.values)
+    # As many rows at a time as in scoring, since some models make much of each.
     ids, values = (
-        None if array is None else torch.from_numpy(np.array(array[:START_ROWS])).to(device)
+        None
+        if array is None
+        else torch.from_numpy(np.array(array[:START_ROWS])).to(device).split(chunk_rows(device))
         for array in arrays
     )
     assert ids is not None
-    was_training = model.training
-    model.eval()
-    try:
-        parts = (model.logits(ids, values), model(ids, values))
-    finally:
-        model.train(was_training)
-    interaction, whole = (to_float32(logits).double().cpu().numpy() for logits in parts)
+    with eval_mode(model):
+        pairs = [
+            (to_float32(model.logits(*rows)).double(), to_float32(model(*rows)).double())
+            for rows in zip(ids, values or [None] * len(ids), strict=True)
+        ]
+    interaction, whole = (torch.cat(parts).cpu().numpy() for parts in zip(*pairs, strict=True))
     return interaction, whole - interaction
 
 

@@ -66,8 +66,10 @@ class ClickCounts:
         if counts.shape != (len(keys), 2):
             raise ValueError(f"counts must have shape ({len(keys)}, 2), got {counts.shape}")
         self.keys = keys
-        self.counts = counts
-        self.rows = counts[:, 0]
+        # The last, -1, is what a category that is not there has.
+        self._padded = np.concatenate([counts, np.zeros((1, 2), dtype=np.int64)])
+        self.counts = self._padded[:-1]
+        self.rows = self.counts[:, 0]
         self._order = np.argsort(keys)
         self._sorted = keys[self._order]
         if (self._sorted[1:] == self._sorted[:-1]).any():
@@ -88,8 +90,7 @@ class ClickCounts:
 
     def counts_of(self, keys: Keys) -> Counts:
         """Return ``(T, 2)`` rows and clicks of every key, 0 for those that are not there."""
-        padded = np.concatenate([self.counts, np.zeros((1, 2), dtype=np.int64)])
-        return padded[self.positions(keys)]
+        return self._padded[self.positions(keys)]
 
     def array(self) -> npt.NDArray[np.uint64]:
         """Return ``(T, 3)`` keys, rows and clicks, as a file holds them."""
