@@ -140,7 +140,7 @@ def test_a_flipped_byte_in_weights_is_noticed(folder, at):
     [
         (
             {"options": {"embedding_dim": 10**8}},
-            r"must be float32 of shape \(9, 10{8}\)",
+            r"embedding.directions must be float32 of shape \(1, 10{8}\)",
         ),
         ({"options": {"embedding_dim": 10**9}}, "its sizes are too large"),
         ({"options": {"embedding_dim": 10**15}}, "its sizes are too large"),

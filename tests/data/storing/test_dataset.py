@@ -89,7 +89,7 @@ def test_a_part_without_rows_can_be_opened(tmp_path):
 
 
 def test_objects_show_themselves(prepared):
-    assert repr(prepared) == ("PreparedData(train 160, valid 20, test 20 rows, 2 fields, 13 ids)")
+    assert repr(prepared) == ("PreparedData(train 160, valid 20, test 20 rows, 2 fields, 45 ids)")
     assert repr(prepared.train).startswith("Dataset(160 rows, 2 id columns, 1 value columns, ")
     assert prepared._repr_html_().count("<tr>") == 4
     assert "160 rows" in prepared.train._repr_html_()
